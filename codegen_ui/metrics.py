@@ -1,0 +1,225 @@
+"""Honest figures: what is measured, and what it is called.
+
+Definitions follow vLLM's serving benchmark. All times are `time.monotonic()` of one process, in seconds, taken when the
+engine has a token, not when a page shows it. Throughput counts output tokens; the figure that also counts the prompt is
+kept apart under its own name, because the blog post that this playground grew from prints it as throughput.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+RECENT_SECONDS = 1.0
+HISTORY_POINTS = 120
+
+
+class State(str, enum.Enum):
+    """Where a generation is on its way."""
+
+    QUEUED = "queued"
+    PREFILL = "prefill"
+    DECODING = "decoding"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class GenerationMetrics:
+    """A snapshot of one generation's figures; None means not known yet.
+
+    Attributes:
+        state: see `State`.
+        queue_position: 1 for the next to be served; 0 when not waiting.
+        prompt_tokens: tokens the model is given; `dropped_prompt_tokens` more were cut from the left, and
+            `cached_prompt_tokens` of the given ones came from the prefix cache.
+        output_tokens: tokens generated so far (those of a cut tail included: they cost time).
+        max_new_tokens: how many the length limit would allow.
+        queue_seconds: arrival to the first work on it.
+        prefill_seconds: first work on it to first token.
+        ttft_seconds: arrival to first token, queue and prefill included.
+        latency_seconds: arrival to now, or to the end.
+        tokens_per_second: output tokens / latency.
+        tokens_per_second_now: output tokens of the last second.
+        decode_tokens_per_second: (output tokens - 1) / (last token - first token).
+        itl_p50_seconds, itl_p95_seconds: percentiles of the gaps between successive tokens.
+        total_tokens_per_second: (prompt + output) / latency, the blog post's figure.
+        saved_tokens, saved_seconds: what ending before the length limit saved (time at the mean gap).
+        drafted_tokens, accepted_tokens: of prompt-lookup speculation.
+        history: points (seconds since arrival, output tokens/s then) for a plot.
+        seed: the seed in use.
+    """
+
+    state: State = State.QUEUED
+    queue_position: int = 0
+    prompt_tokens: int = 0
+    dropped_prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    output_tokens: int = 0
+    max_new_tokens: int = 0
+    queue_seconds: float | None = None
+    prefill_seconds: float | None = None
+    ttft_seconds: float | None = None
+    latency_seconds: float = 0.0
+    tokens_per_second: float = 0.0
+    tokens_per_second_now: float = 0.0
+    decode_tokens_per_second: float | None = None
+    itl_p50_seconds: float | None = None
+    itl_p95_seconds: float | None = None
+    total_tokens_per_second: float = 0.0
+    saved_tokens: int = 0
+    saved_seconds: float = 0.0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    history: tuple[tuple[float, float], ...] = ()
+    seed: int | None = None
+
+
+class MetricsRecorder:
+    """Collects one generation's figures: the engine writes, any thread takes snapshots."""
+
+    def __init__(self, arrival: float, *, max_new_tokens: int = 0, seed: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._arrival = arrival
+        self._max_new_tokens = max_new_tokens
+        self._seed = seed
+        self._state = State.QUEUED
+        self._queue_position = 0
+        self._prompt_tokens = 0
+        self._dropped = 0
+        self._cached = 0
+        self._started: float | None = None
+        self._ended: float | None = None
+        self._times: list[float] = []
+        self._drafted = 0
+        self._accepted = 0
+        self._ended_early = False
+
+    def prompt(self, tokens: int, *, dropped: int = 0) -> None:
+        with self._lock:
+            self._prompt_tokens, self._dropped = tokens, dropped
+
+    def queued(self, position: int) -> None:
+        with self._lock:
+            self._queue_position = position
+
+    def started(self, now: float, *, cached: int = 0) -> None:
+        """A slot was given; `cached` prompt tokens need no prefill."""
+        with self._lock:
+            self._state, self._queue_position = State.PREFILL, 0
+            self._started, self._cached = now, cached
+
+    def tokens(self, now: float, count: int = 1) -> None:
+        """`count` output tokens exist as of `now` (several at once when drafts were accepted)."""
+        with self._lock:
+            self._state = State.DECODING
+            self._times.extend([now] * count)
+
+    def drafts(self, drafted: int, accepted: int) -> None:
+        with self._lock:
+            self._drafted += drafted
+            self._accepted += accepted
+
+    def finished(self, now: float, *, early: bool) -> None:
+        """`early`: a stop rule ended it, so that the rest up to the length limit was saved."""
+        with self._lock:
+            self._state, self._queue_position = State.DONE, 0
+            self._ended, self._ended_early = now, early
+
+    def snapshot(self, now: float) -> GenerationMetrics:
+        with self._lock:
+            times = list(self._times)
+            end = self._ended if self._ended is not None else now
+            first = times[0] if times else None
+            gaps = sorted(after - before for before, after in itertools.pairwise(times))
+            latency = max(end - self._arrival, 0.0)
+            output = len(times)
+            decode = None
+            if output > 1 and times[-1] > times[0]:
+                decode = (output - 1) / (times[-1] - times[0])
+            saved = max(self._max_new_tokens - output, 0) if self._ended_early else 0
+            return GenerationMetrics(
+                state=self._state,
+                queue_position=self._queue_position,
+                prompt_tokens=self._prompt_tokens,
+                dropped_prompt_tokens=self._dropped,
+                cached_prompt_tokens=self._cached,
+                output_tokens=output,
+                max_new_tokens=self._max_new_tokens,
+                queue_seconds=None if self._started is None else self._started - self._arrival,
+                prefill_seconds=None if first is None or self._started is None else first - self._started,
+                ttft_seconds=None if first is None else first - self._arrival,
+                latency_seconds=latency,
+                tokens_per_second=output / latency if latency else 0.0,
+                tokens_per_second_now=rate_at(times, end),
+                decode_tokens_per_second=decode,
+                itl_p50_seconds=percentile(gaps, 0.50),
+                itl_p95_seconds=percentile(gaps, 0.95),
+                total_tokens_per_second=(self._prompt_tokens + output) / latency if latency else 0.0,
+                saved_tokens=saved,
+                saved_seconds=saved / decode if decode else 0.0,
+                drafted_tokens=self._drafted,
+                accepted_tokens=self._accepted,
+                history=rate_history(times, self._arrival, end),
+                seed=self._seed,
+            )
+
+
+class RollingRate:
+    """Events per second over the last `window` seconds, for the whole box."""
+
+    def __init__(self, window: float = 5.0) -> None:
+        self._window = window
+        self._events: deque[tuple[float, int]] = deque()
+        self._lock = threading.Lock()
+
+    def add(self, now: float, count: int) -> None:
+        with self._lock:
+            self._events.append((now, count))
+            self._forget(now)
+
+    def rate(self, now: float) -> float:
+        with self._lock:
+            self._forget(now)
+            return sum(count for _, count in self._events) / self._window
+
+    def _forget(self, now: float) -> None:
+        while self._events and self._events[0][0] <= now - self._window:
+            self._events.popleft()
+
+
+def percentile(ordered: Sequence[float], share: float) -> float | None:
+    """The `share` quantile of ascending values, linear between ranks (numpy's default); None without values."""
+    if not ordered:
+        return None
+    rank = share * (len(ordered) - 1)
+    low = int(rank)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+
+
+def rate_at(times: Sequence[float], now: float) -> float:
+    """Tokens per second over the `RECENT_SECONDS` before `now`, or since the first token where that is shorter."""
+    if not times:
+        return 0.0
+    recent = sum(1 for time in times if time > now - RECENT_SECONDS)
+    return recent / RECENT_SECONDS if now - times[0] >= RECENT_SECONDS else recent / max(now - times[0], 0.1)
+
+
+def rate_history(times: Sequence[float], arrival: float, now: float) -> tuple[tuple[float, float], ...]:
+    """At most `HISTORY_POINTS` equal buckets from the first token to `now`: (seconds since arrival, tokens/s)."""
+    if len(times) < 2:
+        return ()
+    span = max(now, times[-1]) - times[0]
+    buckets = max(1, min(HISTORY_POINTS, int(span / 0.25)))
+    width = span / buckets
+    if width <= 0:
+        return ()
+    counts = [0] * buckets
+    for time in times:
+        counts[min(int((time - times[0]) / width), buckets - 1)] += 1
+    start = times[0] - arrival
+    return tuple((start + (i + 1) * width, count / width) for i, count in enumerate(counts))

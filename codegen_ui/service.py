@@ -1,0 +1,177 @@
+"""The operator's models behind one door: who is loading, who is ready, and which engine serves a request."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from codegen_ui.errors import InvalidInput, ModelUnavailable, PlaygroundError
+from codegen_ui.generation import Engine, Generation, ModelInfo
+from codegen_ui.request import GenerationRequest
+
+logger = logging.getLogger(__name__)
+
+
+class Phase(str, enum.Enum):
+    """A model's state."""
+
+    IDLE = "idle"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """What the page and `/readyz` show of one model.
+
+    Attributes:
+        name: as the operator gave it.
+        stage: while loading, what is being done ("downloading", "reading weights"), else empty.
+        done, total: of that stage, in bytes; total is None where it is not known.
+        message: why it failed, empty otherwise.
+        notice: a banner that visitors must see, such as that the bundled checkpoint stands in for `name`.
+        info: of the model that really runs; None until ready.
+    """
+
+    name: str
+    phase: Phase = Phase.IDLE
+    stage: str = ""
+    done: int = 0
+    total: int | None = None
+    message: str = ""
+    notice: str = ""
+    info: ModelInfo | None = None
+
+
+class Progress(Protocol):
+    """Reports how far a stage of loading is, in bytes."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A running engine and the banner to show with it, if any."""
+
+    engine: Engine
+    notice: str = ""
+
+
+Loader = Callable[[str, Progress], Loaded]
+"""Loads a model by the operator's name for it. Raises `ModelUnavailable`."""
+
+
+class Service:
+    """Loads models in the background, one at a time, and routes requests to their engines.
+
+    The first name is loaded by `start`; the others when a visitor first chooses them. A model that is ready stays so:
+    switching concerns only the visitor who switches.
+    """
+
+    def __init__(self, names: Sequence[str], load: Loader) -> None:
+        """Raises `InvalidInput` where `names` is empty."""
+        if not names:
+            raise InvalidInput("model", list(names), "at least one model")
+        self.names = tuple(dict.fromkeys(names))
+        self._load = load
+        self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        self._statuses = {name: ModelStatus(name) for name in self.names}
+        self._engines: dict[str, Engine] = {}
+        self._closed = False
+
+    @property
+    def default(self) -> str:
+        return self.names[0]
+
+    def start(self) -> None:
+        """Begin to load the first model."""
+        self.request_load(self.default)
+
+    def status(self, name: str | None = None) -> ModelStatus:
+        """Raises `InvalidInput` for a name that is not the operator's."""
+        with self._lock:
+            return self._statuses[self._known(name)]
+
+    def request_load(self, name: str | None = None) -> None:
+        """Begin to load a model in the background, unless it is loading or ready; a failed one is tried again."""
+        name = self._known(name)
+        with self._lock:
+            if self._closed or self._statuses[name].phase in (Phase.LOADING, Phase.READY):
+                return
+            self._statuses[name] = ModelStatus(name, Phase.LOADING, stage="waiting to load")
+        threading.Thread(target=self._run_load, args=(name,), name=f"load {name}", daemon=True).start()
+
+    def engine(self, name: str | None = None) -> Engine:
+        """The engine of a ready model. Raises `ModelUnavailable` (saying what is the matter) or `InvalidInput`."""
+        status = self.status(name)
+        with self._lock:
+            engine = self._engines.get(status.name)
+        if engine is not None:
+            return engine
+        if status.phase is Phase.FAILED:
+            raise ModelUnavailable(status.name, status.message)
+        if status.phase is Phase.IDLE:
+            self.request_load(status.name)
+        raise ModelUnavailable(status.name, "is still loading; please try again in a moment.")
+
+    def submit(self, request: GenerationRequest, name: str | None = None) -> Generation:
+        """Raises `ModelUnavailable`, `InvalidInput` or `Busy`."""
+        return self.engine(name).submit(request)
+
+    def engines(self) -> dict[str, Engine]:
+        """The ready engines by the operator's names."""
+        with self._lock:
+            return dict(self._engines)
+
+    def close(self) -> None:
+        """Close every engine. Idempotent."""
+        with self._lock:
+            self._closed = True
+            engines, self._engines = list(self._engines.values()), {}
+        for engine in engines:
+            engine.close()
+
+    def _known(self, name: str | None) -> str:
+        if name is None or name == "":
+            return self.default
+        if name not in self._statuses:
+            raise InvalidInput("model", name, f"one of {', '.join(self.names)}")
+        return name
+
+    def _run_load(self, name: str) -> None:
+        with self._loading:
+            try:
+                loaded = self._load(name, lambda stage, done, total: self._progress(name, stage, done, total))
+            except PlaygroundError as error:
+                message = error.reason if isinstance(error, ModelUnavailable) else str(error)
+                logger.error("cannot load %s: %s", name, message)
+                self._set(ModelStatus(name, Phase.FAILED, message=message))
+                return
+            except Exception:
+                # A fault of ours: the log has the trace, the page one sentence, and the server stays up.
+                logger.exception("cannot load %s", name)
+                self._set(ModelStatus(name, Phase.FAILED, message="loading failed unexpectedly; see the server's log."))
+                return
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._engines[name] = loaded.engine
+                self._statuses[name] = ModelStatus(name, Phase.READY, notice=loaded.notice, info=loaded.engine.info)
+        if closed:
+            loaded.engine.close()
+
+    def _progress(self, name: str, stage: str, done: int, total: int | None) -> None:
+        with self._lock:
+            self._statuses[name] = replace(
+                self._statuses[name], phase=Phase.LOADING, stage=stage, done=done, total=total
+            )
+
+    def _set(self, status: ModelStatus) -> None:
+        with self._lock:
+            self._statuses[status.name] = status
