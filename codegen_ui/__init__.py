@@ -17,7 +17,7 @@ from codegen_ui.metrics import GenerationMetrics
 from codegen_ui.request import FinishReason, GenerationRequest, SamplingParams, StopAt
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing_extensions import Unpack
 
     from codegen_ui.loading import LoadOptions
 
