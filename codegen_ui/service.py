@@ -6,7 +6,7 @@ import enum
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from codegen_ui.errors import InvalidInput, ModelUnavailable, PlaygroundError
@@ -73,12 +73,15 @@ class Service:
     switching concerns only the visitor who switches.
     """
 
-    def __init__(self, names: Sequence[str], load: Loader) -> None:
-        """Raises `InvalidInput` where `names` is empty."""
+    def __init__(
+        self, names: Sequence[str], load: Loader, on_change: Callable[[ModelStatus], None] = lambda status: None
+    ) -> None:
+        """`on_change` hears of every new status, from the loading thread. Raises `InvalidInput` if `names` is empty."""
         if not names:
             raise InvalidInput("model", list(names), "at least one model")
         self.names = tuple(dict.fromkeys(names))
         self._load = load
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._statuses = {name: ModelStatus(name) for name in self.names}
@@ -104,7 +107,8 @@ class Service:
         with self._lock:
             if self._closed or self._statuses[name].phase in (Phase.LOADING, Phase.READY):
                 return
-            self._statuses[name] = ModelStatus(name, Phase.LOADING, stage="waiting to load")
+            self._statuses[name] = status = ModelStatus(name, Phase.LOADING, stage="waiting to load")
+        self._on_change(status)
         threading.Thread(target=self._run_load, args=(name,), name=f"load {name}", daemon=True).start()
 
     def engine(self, name: str | None = None) -> Engine:
@@ -158,20 +162,21 @@ class Service:
                 logger.exception("cannot load %s", name)
                 self._set(ModelStatus(name, Phase.FAILED, message="loading failed unexpectedly; see the server's log."))
                 return
+        ready = ModelStatus(name, Phase.READY, notice=loaded.notice, info=loaded.engine.info)
         with self._lock:
             closed = self._closed
             if not closed:
                 self._engines[name] = loaded.engine
-                self._statuses[name] = ModelStatus(name, Phase.READY, notice=loaded.notice, info=loaded.engine.info)
+                self._statuses[name] = ready
         if closed:
             loaded.engine.close()
+        else:
+            self._on_change(ready)
 
     def _progress(self, name: str, stage: str, done: int, total: int | None) -> None:
-        with self._lock:
-            self._statuses[name] = replace(
-                self._statuses[name], phase=Phase.LOADING, stage=stage, done=done, total=total
-            )
+        self._set(ModelStatus(name, Phase.LOADING, stage=stage, done=done, total=total))
 
     def _set(self, status: ModelStatus) -> None:
         with self._lock:
             self._statuses[status.name] = status
+        self._on_change(status)

@@ -55,8 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="app.py",
         description="A browser playground for CodeGen models.",
-        epilog=f"Every option can also be set by an environment variable: {ENVIRONMENT_PREFIX} and its name in capitals, "
-        f"such as {ENVIRONMENT_PREFIX}MODEL (several values separated by commas). The command line wins.",
+        epilog=f"Every option can also be set by an environment variable: {ENVIRONMENT_PREFIX} and its name in "
+        f"capitals, such as {ENVIRONMENT_PREFIX}MODEL (several values separated by commas). The command line wins.",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
@@ -75,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     engine.add_argument("--slots", help="streams decoded together (default: chosen by free memory)")
     engine.add_argument("--max-waiting", help="requests that may wait in the queue (default: 64)")
     engine.add_argument("--deadline-seconds", help="the longest a request may take (default: 300)")
-    engine.add_argument("--prefix-cache-mb", help="MiB kept for the KV cache of earlier prompts; 0 is off (default: 512)")
+    engine.add_argument("--prefix-cache-mb", help="MiB for the KV cache of earlier prompts; 0 is off (default: 512)")
     engine.add_argument(
         "--lookup", action=argparse.BooleanOptionalAction, help="prompt-lookup speculation (default: on)"
     )
@@ -83,7 +83,9 @@ def build_parser() -> argparse.ArgumentParser:
     server = parser.add_argument_group("server")
     server.add_argument("--host", help="address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
     server.add_argument("--port", help=f"port to listen on (default: the first free one from {DEFAULT_PORT})")
-    server.add_argument("--root-path", help="path prefix under which a reverse proxy serves the page, such as /playground")
+    server.add_argument(
+        "--root-path", help="path prefix that a reverse proxy serves the page under, such as /playground"
+    )
     server.add_argument("--examples", metavar="FOLDER", help="folder of example prompts (default: examples/)")
     server.add_argument("--api-key-file", metavar="FILE", help="keys that may use the API, one a line (default: open)")
     server.add_argument(
@@ -151,7 +153,8 @@ SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 
 def parse_number(name: str, value: object, limit: str) -> float:
     try:
-        return float(str(value))
+        number = float(str(value))
+        return int(number) if number.is_integer() else number
     except ValueError:
         raise InvalidInput(name, value, limit) from None
 

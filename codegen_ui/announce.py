@@ -1,0 +1,65 @@
+"""What the terminal says while the playground starts: every stage as it begins, at the end the address to open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from codegen_ui.generation import ModelInfo
+from codegen_ui.service import ModelStatus, Phase
+
+EVERY_SECONDS = 2.0
+
+
+class Announcer:
+    """Prints a model's statuses: each new stage at once, its progress every two seconds."""
+
+    def __init__(self, address: str, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._address = address
+        self._write = write
+        self._clock = clock
+        self._stages: dict[str, str] = {}
+        self._last = 0.0
+
+    def __call__(self, status: ModelStatus) -> None:
+        if status.phase is Phase.LOADING:
+            self._loading(status)
+        elif status.phase is Phase.FAILED:
+            self._write(f"{status.name}: not loaded: {status.message}")
+            self._write(f"The page stays up: {self._address}")
+        elif status.phase is Phase.READY and status.info is not None:
+            if status.notice:
+                self._write(status.notice)
+            self._write(f"{status.name}: {describe(status.info)}")
+            self._write(f"Open {self._address}")
+
+    def _loading(self, status: ModelStatus) -> None:
+        now = self._clock()
+        if self._stages.get(status.name) == status.stage and now - self._last < EVERY_SECONDS:
+            return
+        self._stages[status.name] = status.stage
+        self._last = now
+        self._write(f"{status.name}: {status.stage}{progress(status.done, status.total)} ...")
+
+
+def progress(done: int, total: int | None) -> str:
+    """', 12 of 713 MB', or nothing while there is nothing to count."""
+    if not total:
+        return f", {done / 1e6:,.0f} MB" if done else ""
+    return f", {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+
+
+def describe(info: ModelInfo) -> str:
+    """What the blog post prints of a loaded model, in one line."""
+    took = f"Loaded in {info.load_seconds:.1f} s: " if info.load_seconds is not None else ""
+    facts = [info.architecture]
+    if info.parameters is not None:
+        facts.append(f"{info.parameters:,} parameters")
+    if info.layers is not None:
+        facts.append(f"{info.layers} layers")
+    numbers = info.dtype if info.quantize == "none" else f"{info.dtype} with {info.quantize} weights"
+    facts.append(f"{numbers} on {info.device_name or info.device}" if numbers else info.device_name)
+    if info.memory_bytes is not None:
+        facts.append(f"{info.memory_bytes / 1e6:,.0f} MB taken")
+    facts.append(f"{info.slots} slots")
+    return took + ", ".join(facts)

@@ -1,0 +1,59 @@
+"""The import law: dependencies run from the surfaces to the model, never back."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "codegen_ui"
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+MAY_IMPORT_TRANSFORMERS = ("engine/stream.py", "checkpoints", "export", "bundled/", "bench/")
+
+
+def imported(module: str) -> set[str]:
+    """Every dotted name that a module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def uses(module: str, *packages: str) -> set[str]:
+    return {name for name in imported(module) for p in packages if name == p or name.startswith(p + ".")}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("engine/")])
+def test_the_engine_knows_nothing_of_pages_or_http(module: str) -> None:
+    surfaces = ("gradio", "fastapi", "starlette", "codegen_ui.ui", "codegen_ui.api", "codegen_ui.service")
+    assert not uses(module, *surfaces)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(("ui/", "api/"))])
+def test_the_page_and_the_api_do_not_know_each_other_nor_the_engine(module: str) -> None:
+    other = "codegen_ui.api" if module.startswith("ui/") else "codegen_ui.ui"
+    assert not uses(module, other, "codegen_ui.engine", "torch")
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith(MAY_IMPORT_TRANSFORMERS)])
+def test_transformers_is_met_in_few_places(module: str) -> None:
+    assert not uses(module, "transformers")
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "server.py"])
+def test_settings_are_read_by_the_app_and_the_server_alone(module: str) -> None:
+    assert not uses(module, "codegen_ui.settings")
+
+
+def test_the_page_is_ready_before_torch_and_transformers_are_imported() -> None:
+    code = "import sys, codegen_ui.server;print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
