@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"Every option can also be set by an environment variable: {ENVIRONMENT_PREFIX} and its name in "
         f"capitals, such as {ENVIRONMENT_PREFIX}MODEL (several values separated by commas). The command line wins.",
         argument_default=argparse.SUPPRESS,
+        formatter_class=functools.partial(argparse.HelpFormatter, width=110, max_help_position=28),
         allow_abbrev=False,
     )
     models = parser.add_argument_group("model")
