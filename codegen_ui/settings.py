@@ -69,22 +69,34 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"a hub id, a local folder, or 'bundled'; repeat it to let visitors choose (default: {DEFAULT_MODEL})",
     )
-    models.add_argument("--revision", help="branch, tag or commit of the hub repository (default: main)")
-    models.add_argument("--device", help=f"{', '.join(DEVICES)}; ROCm is 'cuda' (default: auto)")
-    models.add_argument("--dtype", help=f"{', '.join(DTYPES)}; auto is float32 on CPU, float16 elsewhere")
-    models.add_argument("--quantize", help=f"{', '.join(QUANTIZE)}: 8-bit weights on CPU (default: auto)")
+    models.add_argument(
+        "--revision", metavar="NAME", help="branch, tag or commit of the hub repository (default: main)"
+    )
+    models.add_argument("--device", metavar="NAME", help=f"{', '.join(DEVICES)}; ROCm is 'cuda' (default: auto)")
+    models.add_argument(
+        "--dtype", metavar="NAME", help=f"{', '.join(DTYPES)}; auto is float32 on CPU, float16 elsewhere"
+    )
+    models.add_argument(
+        "--quantize", metavar="NAME", help=f"{', '.join(QUANTIZE)}: 8-bit weights on CPU (default: auto)"
+    )
     engine = parser.add_argument_group("engine")
-    engine.add_argument("--slots", help="streams decoded together (default: chosen by free memory)")
-    engine.add_argument("--max-waiting", help="requests that may wait in the queue (default: 64)")
-    engine.add_argument("--deadline-seconds", help="the longest a request may take (default: 300)")
-    engine.add_argument("--prefix-cache-mb", help="MiB for the KV cache of earlier prompts; 0 is off (default: 512)")
+    engine.add_argument("--slots", metavar="N", help="streams decoded together (default: chosen by free memory)")
+    engine.add_argument("--max-waiting", metavar="N", help="requests that may wait in the queue (default: 64)")
+    engine.add_argument("--deadline-seconds", metavar="N", help="the longest a request may take (default: 300)")
+    engine.add_argument(
+        "--prefix-cache-mb", metavar="N", help="MiB for the KV cache of earlier prompts; 0 is off (default: 512)"
+    )
     engine.add_argument(
         "--lookup", action=argparse.BooleanOptionalAction, help="prompt-lookup speculation (default: on)"
     )
-    engine.add_argument("--prefill-chunk", help="prompt tokens prefilled per step (default: adapts to the step time)")
+    engine.add_argument(
+        "--prefill-chunk", metavar="N", help="prompt tokens prefilled per step (default: adapts to the step time)"
+    )
     server = parser.add_argument_group("server")
-    server.add_argument("--host", help="address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
-    server.add_argument("--port", help=f"port to listen on (default: the first free one from {DEFAULT_PORT})")
+    server.add_argument("--host", metavar="ADDRESS", help="address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
+    server.add_argument(
+        "--port", metavar="N", help=f"port to listen on (default: the first free one from {DEFAULT_PORT})"
+    )
     server.add_argument(
         "--root-path", help="path prefix that a reverse proxy serves the page under, such as /playground"
     )
