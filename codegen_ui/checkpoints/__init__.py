@@ -1,0 +1,19 @@
+"""Models by name: hub, cache, local folder or bundled -> configuration, tokenizer and weights, or one clear message."""
+
+from __future__ import annotations
+
+from codegen_ui.checkpoints.checkpoint import BUNDLED, Checkpoint, open_checkpoint
+from codegen_ui.checkpoints.hub_errors import HubRefused
+from codegen_ui.checkpoints.known import KNOWN_MODELS, KnownModel
+from codegen_ui.checkpoints.layout import parameter_count, required_bytes
+
+__all__ = [
+    "BUNDLED",
+    "KNOWN_MODELS",
+    "Checkpoint",
+    "HubRefused",
+    "KnownModel",
+    "open_checkpoint",
+    "parameter_count",
+    "required_bytes",
+]
