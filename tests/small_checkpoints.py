@@ -11,10 +11,10 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import CodeGenConfig, CodeGenForCausalLM
 
 END_OF_TEXT = "<|endoftext|>"
-TEXT = [
+TEXT = (
     "def foo(bar):\n    return bar + 1\n",
     "class A:\n    def f(self):\n        return [x for x in self.y if x != 1]\n",
-]
+)
 
 
 def write_tokenizer(folder: Path, *, vocab_size: int = 300) -> int:
@@ -57,7 +57,7 @@ def write_config(folder: Path, model: CodeGenForCausalLM, **changes: Any) -> Non
 
 
 def old_layout(folder: Path, *, zipped: bool = True, leftovers: bool = True, **shape: Any) -> CodeGenForCausalLM:
-    """fp16 `pytorch_model.bin` with `attn.causal_mask` buffers, no tokenizer.json, `bos_token_id` 1. Returns the model."""
+    """fp16 `pytorch_model.bin` with `attn.causal_mask` buffers, no tokenizer.json, `bos_token_id` 1."""
     folder.mkdir(parents=True, exist_ok=True)
     model = random_model(**shape)
     write_config(folder, model)

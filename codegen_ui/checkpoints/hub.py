@@ -69,6 +69,7 @@ def fetch(
     inspect(folder)
     for file in weights:
         download(name, listing, file, counter)
+    remember(name, revision, folder)
     return folder
 
 
@@ -107,6 +108,19 @@ def answer_within(seconds: float, call: Callable[[], T]) -> T:
         if future.done():
             raise
         raise TimeoutError(f"no answer within {seconds:g} seconds") from None
+
+
+def remember(name: str, revision: str | None, folder: Path) -> None:
+    """Let the cache know that `revision` means the commit in `folder`, now that it is whole: offline that counts."""
+    import httpx2
+    from huggingface_hub import hf_hub_download
+
+    if find_cached(name, revision) == folder:
+        return
+    try:
+        hf_hub_download(name, "config.json", revision=revision)
+    except (httpx2.RequestError, OSError) as error:
+        logger.warning("%s is whole, but will not be found without the hub: %s", name, error)
 
 
 def find_cached(name: str, revision: str | None) -> Path | None:
