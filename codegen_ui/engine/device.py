@@ -1,0 +1,173 @@
+"""Where the model runs and in which precision: names resolved, memory counted."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.kv_cache import KVCache
+from codegen_ui.engine.weights import parameter_count
+from codegen_ui.errors import InvalidInput
+
+GIB = 1024**3
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+SLOTS_MEMORY_SHARE = 0.5
+MOST_SLOTS_CPU, MOST_SLOTS_GPU = 8, 64
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that can still be taken, and all there are, where the model's weights live."""
+
+    free: int
+    total: int
+
+
+def resolve_device(name: str) -> torch.device:
+    """A device by its option's name; "auto" prefers CUDA (which ROCm goes by too), then MPS, then the CPU.
+
+    Raises `InvalidInput` for a device that is not here.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(device for device in ("cuda", "mps", "cpu") if available[device])
+    if not available.get(name, False):
+        here = ", ".join(device for device, present in available.items() if present)
+        raise InvalidInput("device", name, f"auto or a device that PyTorch finds here ({here})")
+    return torch.device(name)
+
+
+def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    """A dtype by its option's name; "auto" is float32 on a CPU, float16 (the checkpoints' own) elsewhere."""
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.float16
+    if name not in DTYPES:
+        raise InvalidInput("dtype", name, f"one of auto, {', '.join(DTYPES)}")
+    return DTYPES[name]
+
+
+def device_name(device: torch.device) -> str:
+    """For people: the GPU's or the CPU's name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_cpu_name()} ({device.type.upper()}, {os.cpu_count()} cores)"
+
+
+def memory(device: torch.device) -> Memory:
+    """Of the GPU, or of the machine (its container's limit included) where the device shares it."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return Memory(free, total)
+    if device.type == "mps":
+        total = torch.mps.recommended_max_memory()
+        return Memory(max(total - torch.mps.driver_allocated_memory(), 0), total)
+    return _host_memory()
+
+
+def process_memory() -> int | None:
+    """Bytes of memory that this process holds; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_used(device: torch.device) -> int | None:
+    """Bytes that this process holds where the weights live."""
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device)
+    if device.type == "mps":
+        return int(torch.mps.driver_allocated_memory())
+    return process_memory()
+
+
+def load_bytes(config: ModelConfig, dtype: torch.dtype, quantize: str) -> int:
+    """The most memory that loading takes at once: the finished weights, and the largest part still in two forms."""
+    parameters = parameter_count(config)
+    embedding = config.vocab_size * config.n_embd
+    layer = config.n_embd * (4 * config.n_embd + 2 * config.inner)
+    largest = max(embedding, layer) * dtype.itemsize
+    if quantize == "int8":
+        return (parameters - embedding) + 2 * embedding + 2 * largest
+    return parameters * dtype.itemsize + 2 * largest
+
+
+def check_fits(config: ModelConfig, device: torch.device, dtype: torch.dtype, quantize: str) -> str | None:
+    """Why the model cannot be loaded here for want of memory, as a sentence for people; None where it can.
+
+    One slot of context must fit beside the weights.
+    """
+    need = load_bytes(config, dtype, quantize) + KVCache.token_bytes(config, dtype) * config.n_positions
+    free = memory(device).free
+    if need <= free:
+        return None
+    advice = "a smaller model" if quantize == "int8" or device.type != "cpu" else "a smaller model or --quantize int8"
+    return (
+        f"needs about {need / GIB:.1f} GiB of memory to load and {free / GIB:.1f} GiB are free on {device.type}; "
+        f"free some, or choose {advice}."
+    )
+
+
+def choose_slots(config: ModelConfig, device: torch.device, dtype: torch.dtype) -> tuple[int, str]:
+    """How many full-length streams fit in half of the memory that is free now, and that reason in words.
+
+    To be called after the weights are loaded. At least 1; on a CPU at most 8, beyond which its cores gain little.
+    """
+    each = KVCache.token_bytes(config, dtype) * config.n_positions
+    free = memory(device).free
+    most = MOST_SLOTS_CPU if device.type == "cpu" else MOST_SLOTS_GPU
+    slots = max(1, min(most, int(free * SLOTS_MEMORY_SHARE) // each))
+    limit = f"the most for {device.type}" if slots == most else f"half of the {free / GIB:.1f} GiB that are free"
+    return slots, f"{slots} slots of {config.n_positions} tokens, {each / 2**20:.0f} MiB each: {limit}"
+
+
+def _host_memory() -> Memory:
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = page * os.sysconf("SC_PHYS_PAGES")
+    free = _proc_available()
+    if free is None:
+        # Not Linux: what is not in use at all, or half of the machine where even that is not told.
+        names = os.sysconf_names
+        free = page * os.sysconf("SC_AVPHYS_PAGES") if "SC_AVPHYS_PAGES" in names else total // 2
+    limit = _container_limit()
+    if limit is not None and limit.total < total:
+        return Memory(min(free, limit.free), limit.total)
+    return Memory(free, total)
+
+
+def _proc_available() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _container_limit(root: Path = Path("/sys/fs/cgroup")) -> Memory | None:
+    """The memory limit of this process's control group (version 2), where there is one."""
+    try:
+        limit = (root / "memory.max").read_text(encoding="ascii").strip()
+        used = int((root / "memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return None if limit == "max" else Memory(max(int(limit) - used, 0), int(limit))
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

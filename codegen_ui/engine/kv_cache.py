@@ -1,0 +1,104 @@
+"""Keys and values of every stream, in slots.
+
+One tensor holds them all: `[layers, slots, 2, heads, length, head_dim]`, values at index 0 and keys at index 1 of the
+third axis. Heads come before positions, so that attention reads each head's positions in one run of memory. Keys are
+stored after rotary embedding; they therefore belong to the positions at which they were computed.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from codegen_ui.engine.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class CachedKV:
+    """Keys and values of one stream's tokens, apart from any slot: `data` is `[layers, 2, heads, tokens, head_dim]`."""
+
+    data: Tensor
+
+    @property
+    def tokens(self) -> int:
+        return self.data.shape[3]
+
+    @property
+    def bytes(self) -> int:
+        """Of these tokens; a prefix shares the memory of what it was cut from."""
+        return self.data.numel() * self.data.element_size()
+
+    def prefix(self, tokens: int) -> CachedKV:
+        """The first `tokens` tokens, sharing this one's memory."""
+        return CachedKV(self.data[:, :, :, :tokens])
+
+    def suffix(self, start: int) -> CachedKV:
+        """The tokens from `start` on, sharing this one's memory."""
+        return CachedKV(self.data[:, :, :, start:])
+
+
+class KVCache:
+    """Room for `length` tokens in each of `slots` streams.
+
+    How many tokens of a slot are valid is the caller's knowledge: a step writes at the positions that it is given and
+    reads everything before them, so going back is simply starting the next segment earlier.
+    """
+
+    def __init__(
+        self, config: ModelConfig, slots: int, length: int, *, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        """Raises `ValueError` where there is no slot, or `length` is not within 1..n_positions."""
+        if slots < 1:
+            raise ValueError(f"slots is {slots}; it must be at least 1")
+        if not 1 <= length <= config.n_positions:
+            raise ValueError(f"length is {length}; it must be from 1 to the model's {config.n_positions} positions")
+        self.slots = slots
+        self.length = length
+        shape = (config.n_layer, slots, 2, config.n_head, length, config.head_dim)
+        self.data = _zeros(shape, device, dtype)
+
+    @staticmethod
+    def token_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
+        """Bytes that one token takes, before any cache exists."""
+        return config.n_layer * 2 * config.n_embd * dtype.itemsize
+
+    @property
+    def bytes_per_token(self) -> int:
+        return self.bytes // (self.slots * self.length)
+
+    @property
+    def bytes(self) -> int:
+        """Reserved for all slots. On a CPU the pages that no stream has reached yet take no memory."""
+        return self.data.numel() * self.data.element_size()
+
+    @torch.inference_mode()
+    def read(self, slot: int, start: int, stop: int) -> CachedKV:
+        """A copy of a slot's tokens `start` to `stop` that stays as it is when the slot is reused."""
+        self._check(slot, start, stop)
+        return CachedKV(self.data[:, slot, :, :, start:stop].clone(memory_format=torch.contiguous_format))
+
+    @torch.inference_mode()
+    def write(self, slot: int, kv: CachedKV, tokens: int, *, start: int = 0) -> None:
+        """Put the first `tokens` tokens of `kv` at positions `start`...; they must have been computed there."""
+        if tokens > kv.tokens:
+            raise ValueError(f"{tokens} tokens wanted of a copy that holds {kv.tokens}")
+        self._check(slot, start, start + tokens)
+        self.data[:, slot, :, :, start : start + tokens].copy_(kv.data[:, :, :, :tokens])
+
+    def _check(self, slot: int, start: int, stop: int) -> None:
+        if not 0 <= slot < self.slots:
+            raise ValueError(f"slot {slot} is not one of 0..{self.slots - 1}")
+        if not 0 <= start <= stop <= self.length:
+            raise ValueError(f"positions {start} to {stop} are not within 0..{self.length}")
+
+
+def _zeros(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Zeros, on a CPU in pages that take memory only once they are written (`torch.zeros` writes them all)."""
+    if device.type != "cpu":
+        return torch.zeros(shape, device=device, dtype=dtype)
+    count = math.prod(shape)
+    return torch.frombuffer(mmap.mmap(-1, count * dtype.itemsize), dtype=dtype, count=count).view(shape)

@@ -1,0 +1,42 @@
+"""Rotary position embedding as CodeGen has it: interleaved pairs of the first `rotary_dim` of each head, base 10000.
+
+The angles are those of transformers' `create_sinusoidal_positions`; the tables stay fp32 whatever the model's dtype.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from codegen_ui.engine.config import ModelConfig
+
+
+class Rotary:
+    """Rotates pairs `(x[2i], x[2i+1])` of each head by `position / 10000^(2i / rotary_dim)`."""
+
+    def __init__(self, config: ModelConfig, device: torch.device, dtype: torch.dtype) -> None:
+        self._dim = config.rotary_dim
+        # A pair is a complex number and the rotation one multiplication in place; half precision and other devices
+        # do the same arithmetic on real numbers in fp32.
+        self._complex = device.type == "cpu" and dtype == torch.float32
+        inverse = 1.0 / (10000 ** (torch.arange(0, self._dim, 2, dtype=torch.int64) / self._dim))
+        angles = torch.arange(config.n_positions, dtype=torch.float32)[:, None] * inverse.float()[None, :]
+        table = torch.stack((angles.cos(), angles.sin()), dim=-1)
+        self._table = table.to(device)  # [n_positions, rotary_dim / 2, 2]
+
+    def at(self, positions: Tensor) -> Tensor:
+        """What `rotate_` needs for `positions` `[tokens]`."""
+        chosen = self._table.index_select(0, positions).unsqueeze(1)
+        return torch.view_as_complex(chosen) if self._complex else chosen
+
+    def rotate_(self, heads: Tensor, rotations: Tensor) -> None:
+        """Rotate `heads` `[tokens, heads, head_dim]` in place by `at(positions)`."""
+        if self._complex:
+            pairs = torch.view_as_complex(heads.view(*heads.shape[:-1], -1, 2))
+            pairs[..., : self._dim // 2].mul_(rotations)
+            return
+        part = heads[..., : self._dim]
+        first, second = part.float().view(*part.shape[:-1], -1, 2).unbind(-1)
+        cos, sin = rotations.unbind(-1)
+        turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=-1)
+        part.copy_(turned.flatten(-2))
