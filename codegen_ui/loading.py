@@ -1,1 +1,237 @@
-"""From a model's name and options to a running engine: checkpoint -> weights on the device -> engine."""
+"""From a model's name and options to a running engine: checkpoint -> weights on the device -> engine.
+
+`load_engine` is the library's way and raises; `make_loader` is the server's, which puts the bundled checkpoint in the
+place of a model that the hub did not give, and says so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from codegen_ui.checkpoints import BUNDLED, HubRefused, open_checkpoint, parameter_count
+from codegen_ui.checkpoints.progress import Progress, no_progress
+from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.options import DEVICES, DTYPES, QUANTIZE, EngineOptions
+from codegen_ui.errors import InvalidInput, ModelUnavailable
+from codegen_ui.generation import ModelInfo
+from codegen_ui.request import check_integer, check_number
+from codegen_ui.service import Loaded, Loader
+
+if TYPE_CHECKING:
+    import torch
+    from typing_extensions import Unpack
+
+    from codegen_ui.checkpoints import Checkpoint
+    from codegen_ui.engine.engine import LocalEngine
+
+logger = logging.getLogger(__name__)
+
+
+class LoadOptions(TypedDict, total=False):
+    """Options of `codegen_ui.load`, by the command line's names; see `EngineOptions` for the engine's."""
+
+    revision: str | None
+    device: str
+    dtype: str
+    quantize: str
+    slots: int | None
+    max_waiting: int
+    deadline_seconds: float
+    prefix_cache_mb: int
+    lookup: bool
+    prefill_chunk: int | None
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Checked options: where and how to load, and how to run what was loaded."""
+
+    revision: str | None
+    device: str
+    dtype: str
+    quantize: str
+    engine: EngineOptions
+    progress: Progress
+
+
+def load_engine(name: str, **options: Unpack[LoadOptions]) -> LocalEngine:
+    """Load a model and start its engine; blocks. Raises `InvalidInput` or `ModelUnavailable`."""
+    plan = check_options(options)
+    return run(name, plan, plan.progress)
+
+
+def make_loader(**options: Unpack[LoadOptions]) -> Loader:
+    """A loader for `Service`. Raises `InvalidInput` for options, now rather than at the first load."""
+    plan = check_options(options)
+
+    def load(name: str, progress: Progress) -> Loaded:
+        try:
+            return Loaded(run(name, plan, progress))
+        except ModelUnavailable as error:
+            if not (error.offline or isinstance(error, HubRefused)):
+                raise
+            logger.warning("cannot load %s: %s Loading the bundled checkpoint instead.", name, error.reason)
+            return stand_in(error, plan, progress)
+
+    return load
+
+
+def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress) -> Loaded:
+    """The bundled checkpoint under a banner naming whose place it takes. Raises `ModelUnavailable` with both reasons."""
+    try:
+        engine = run(BUNDLED, plan, progress)
+    except ModelUnavailable as second:
+        reason = f"{error.reason} The bundled checkpoint cannot stand in: {second.reason}"
+        raise ModelUnavailable(error.model, reason, offline=error.offline) from second
+    size = engine.info.parameters or 0
+    notice = (
+        f"This is not {error.model}: {error.reason} In its place you see the bundled demonstrator, a CodeGen of "
+        f"{size / 1e6:.1f} million parameters that was trained for this page; expect textbook functions, no more."
+    )
+    return Loaded(engine, notice)
+
+
+def run(name: str, plan: Plan, progress: Progress) -> LocalEngine:
+    """Open, load and start. Raises `ModelUnavailable`, or `InvalidInput` for a device that this machine lacks."""
+    start = time.monotonic()
+    importing = threading.Thread(target=importlib.import_module, args=("torch",), name="import torch", daemon=True)
+    importing.start()  # it takes seconds, in which the hub can be asked
+    if name == BUNDLED:
+        progress("importing torch and transformers", 0, None)
+    checkpoint = open_checkpoint(
+        name,
+        revision=plan.revision,
+        progress=progress,
+        admit=lambda config: check_memory(name, config, plan),
+    )
+    try:
+        return start_engine(checkpoint, plan, progress, start)
+    finally:
+        checkpoint.weights.close()
+
+
+def start_engine(checkpoint: Checkpoint, plan: Plan, progress: Progress, start: float) -> LocalEngine:
+    """The checkpoint's weights on the device and an engine around them. Raises `ModelUnavailable`."""
+    import torch
+
+    from codegen_ui.engine.device import device_name, memory_used, resolve_device, resolve_dtype
+    from codegen_ui.engine.engine import LocalEngine
+    from codegen_ui.engine.model import CodeGenModel
+
+    device = resolve_device(plan.device)
+    dtype = resolve_dtype(plan.dtype, device)
+    quantize = resolve_quantize(plan.quantize)
+    config, name = checkpoint.config, checkpoint.name
+    try:
+        model = CodeGenModel.load(
+            config,
+            checkpoint.weights,
+            device=device,
+            dtype=dtype,
+            quantize=quantize,
+            progress=lambda done, total: progress("loading weights", done, total),
+        )
+        info = ModelInfo(
+            name=name,
+            architecture="CodeGenForCausalLM",
+            context=config.n_positions,
+            parameters=parameter_count(config),
+            layers=config.n_layer,
+            width=config.n_embd,
+            heads=config.n_head,
+            vocabulary=config.vocab_size,
+            dtype=dtype_name(dtype),
+            quantize=quantize,
+            device=str(device),
+            device_name=device_name(device),
+            weights_bytes=model.weights_bytes,
+            memory_bytes=memory_used(device),
+            load_seconds=time.monotonic() - start,
+        )
+        progress("starting the engine", 0, None)
+        return LocalEngine(model, checkpoint.tokenizer, info, plan.engine)
+    except ValueError as error:
+        raise ModelUnavailable(name, f"the checkpoint in {checkpoint.folder} cannot be used: {error}.") from error
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise ModelUnavailable(name, f"there is not enough memory on {device} to load it. {ADVICE}") from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise ModelUnavailable(name, f"there is not enough memory to load it. {ADVICE}") from error
+
+
+ADVICE = "Choose a smaller model, quantize int8, or dtype bfloat16, or use a machine with more memory."
+
+
+def check_memory(name: str, config: ModelConfig, plan: Plan) -> None:
+    """Raises `ModelUnavailable` before weights are downloaded or read where they cannot fit."""
+    from codegen_ui.engine.device import check_fits, resolve_device, resolve_dtype
+
+    device = resolve_device(plan.device)
+    dtype = resolve_dtype(plan.dtype, device)
+    complaint = check_fits(config, device, dtype, resolve_quantize(plan.quantize))
+    if complaint is not None:
+        raise ModelUnavailable(name, complaint)
+
+
+def resolve_quantize(name: str) -> str:
+    """int8 is only used where it is asked for."""
+    return "none" if name == "auto" else name
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def check_options(options: Mapping[str, object]) -> Plan:
+    """Raises `InvalidInput` naming the option, its value and what is allowed."""
+    for name, value in options.items():
+        if name not in LoadOptions.__annotations__:
+            raise InvalidInput(name, value, f"left out: the options are {', '.join(LoadOptions.__annotations__)}")
+    revision, progress = options.get("revision"), options.get("progress") or no_progress
+    if revision is not None and (not isinstance(revision, str) or not revision.strip()):
+        raise InvalidInput("revision", revision, "a branch, tag or commit, as text")
+    if not callable(progress):
+        raise InvalidInput("progress", progress, "a function of (stage, done, total)")
+    lookup = options.get("lookup", True)
+    if not isinstance(lookup, bool):
+        raise InvalidInput("lookup", lookup, "True or False")
+    defaults = EngineOptions()
+    return Plan(
+        revision=revision,
+        device=choice(options, "device", DEVICES),
+        dtype=choice(options, "dtype", DTYPES),
+        quantize=choice(options, "quantize", QUANTIZE),
+        engine=EngineOptions(
+            slots=optional_integer(options, "slots", 1, 256),
+            max_waiting=check_integer("max_waiting", options.get("max_waiting", defaults.max_waiting), 1, 10_000),
+            deadline_seconds=check_number(
+                "deadline_seconds", options.get("deadline_seconds", defaults.deadline_seconds), 1, 86_400
+            ),
+            prefix_cache_mb=check_integer(
+                "prefix_cache_mb", options.get("prefix_cache_mb", defaults.prefix_cache_mb), 0, 1_000_000
+            ),
+            lookup=lookup,
+            prefill_chunk=optional_integer(options, "prefill_chunk", 1, 2048),
+        ),
+        progress=progress,
+    )
+
+
+def choice(options: Mapping[str, object], field: str, allowed: tuple[str, ...]) -> str:
+    value = options.get(field, "auto")
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidInput(field, value, f"one of {', '.join(allowed)}")
+    return value
+
+
+def optional_integer(options: Mapping[str, object], field: str, low: int, high: int) -> int | None:
+    value = options.get(field)
+    return None if value is None else check_integer(field, value, low, high)

@@ -53,11 +53,3 @@ def weights_bytes(config: ModelConfig, dtype: str, *, quantize: str = "none") ->
 
 def kv_bytes_per_token(config: ModelConfig, dtype: str) -> int:
     return 2 * config.n_layer * config.n_embd * BYTES_PER_VALUE[dtype]
-
-
-def required_bytes(config: ModelConfig, dtype: str, *, quantize: str = "none") -> int:
-    """The least that running the model takes: its weights, one full context of KV, one layer on its way in."""
-    layer = 12 * config.n_embd**2 * 4
-    head = config.vocab_size * config.n_embd * 4
-    context = config.n_positions * kv_bytes_per_token(config, dtype)
-    return weights_bytes(config, dtype, quantize=quantize) + context + max(layer, head if quantize == "int8" else 0)
