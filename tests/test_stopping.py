@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sysconfig
 import time
@@ -31,7 +32,7 @@ def end_of_function(prompt: str, text: str) -> str:
 
 def pieces_of(text: str, cuts: list[int]) -> list[str]:
     bounds = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    return [text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(bounds)]
 
 
 # --- stop strings
@@ -323,12 +324,45 @@ def test_text_without_any_function_is_left_alone():
     )
 
 
-CODE_PARTS = ["def f(x):", "class A:", "async def ", "\n", "\n    ", "\n\t", "    ", " ", "(", ")", "[", "}", '"', "'", '"""', "'''", "\\", "\r\n", "#", "x", " = 1", "return x", "@d\n", "\f", "é", "\n\n"]  # fmt: skip
+CODE_PARTS = [
+    "def f(x):",
+    "class A:",
+    "async def ",
+    "\n",
+    "\n    ",
+    "\n\t",
+    "    ",
+    " ",
+    "(",
+    ")",
+    "[",
+    "}",
+    '"',
+    "'",
+    '"""',
+    "'''",
+    "\\",
+    "\r\n",
+    "#",
+    "x",
+    " = 1",
+    "return x",
+    "@d\n",
+    "\f",
+    "é",
+    "\n\n",
+]
 code = st.lists(st.one_of(st.sampled_from(CODE_PARTS), st.text(max_size=3)), max_size=40).map("".join)
 
 
 @settings(max_examples=200)
-@given(code, code, st.lists(st.integers(0, 500), max_size=8), st.sampled_from(StopAt), st.lists(st.sampled_from(["x)", "\n\n", "= 1"]), max_size=2))  # fmt: skip
+@given(
+    code,
+    code,
+    st.lists(st.integers(0, 500), max_size=8),
+    st.sampled_from(StopAt),
+    st.lists(st.sampled_from(["x)", "\n\n", "= 1"]), max_size=2),
+)
 def test_any_text_cut_anywhere_gives_the_same_prefix(
     prompt: str, text: str, cuts: list[int], stop_at: StopAt, stop: list[str]
 ):
@@ -363,7 +397,7 @@ def test_a_function_cut_elsewhere_ends_at_the_same_place(text: str):
 
 # --- real code
 
-MODULES = ["argparse", "ast", "bisect", "calendar", "configparser", "dataclasses", "difflib", "fractions", "heapq", "inspect", "json/decoder", "logging/__init__", "pathlib", "pdb", "random", "shlex", "statistics", "string", "subprocess", "tarfile", "textwrap", "tokenize", "turtle", "typing", "unittest/mock"]  # fmt: skip
+MODULES = ["argparse", "ast", "dataclasses", "difflib", "heapq", "inspect", "logging/__init__", "textwrap", "typing"]
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
