@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from codegen_ui.checkpoints import BUNDLED, HubRefused, open_checkpoint, parameter_count
-from codegen_ui.checkpoints.progress import Progress, no_progress
+from codegen_ui.checkpoints import BUNDLED, HubRefused, open_checkpoint, parameter_count, required_bytes
+from codegen_ui.checkpoints.progress import Progress, no_progress, readable_bytes
 from codegen_ui.engine.config import ModelConfig
 from codegen_ui.engine.options import DEVICES, DTYPES, QUANTIZE, EngineOptions
 from codegen_ui.errors import InvalidInput, ModelUnavailable
@@ -84,7 +84,7 @@ def make_loader(**options: Unpack[LoadOptions]) -> Loader:
 
 
 def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress) -> Loaded:
-    """The bundled checkpoint under a banner naming whose place it takes. Raises `ModelUnavailable` with both reasons."""
+    """The bundled checkpoint under a banner naming whose place it takes. Raises `ModelUnavailable`, both reasons said."""
     try:
         engine = run(BUNDLED, plan, progress)
     except ModelUnavailable as second:
@@ -121,13 +121,13 @@ def start_engine(checkpoint: Checkpoint, plan: Plan, progress: Progress, start: 
     """The checkpoint's weights on the device and an engine around them. Raises `ModelUnavailable`."""
     import torch
 
-    from codegen_ui.engine.device import device_name, memory_used, resolve_device, resolve_dtype
+    from codegen_ui.engine.device import device_name, memory_used, resolve_device, resolve_dtype, resolve_quantize
     from codegen_ui.engine.engine import LocalEngine
     from codegen_ui.engine.model import CodeGenModel
 
     device = resolve_device(plan.device)
     dtype = resolve_dtype(plan.dtype, device)
-    quantize = resolve_quantize(plan.quantize)
+    quantize = resolve_quantize(plan.quantize, device)
     config, name = checkpoint.config, checkpoint.name
     try:
         model = CodeGenModel.load(
@@ -172,18 +172,19 @@ ADVICE = "Choose a smaller model, quantize int8, or dtype bfloat16, or use a mac
 
 def check_memory(name: str, config: ModelConfig, plan: Plan) -> None:
     """Raises `ModelUnavailable` before weights are downloaded or read where they cannot fit."""
-    from codegen_ui.engine.device import check_fits, resolve_device, resolve_dtype
+    from codegen_ui.engine.device import memory_free, resolve_device, resolve_dtype, resolve_quantize
 
     device = resolve_device(plan.device)
-    dtype = resolve_dtype(plan.dtype, device)
-    complaint = check_fits(config, device, dtype, resolve_quantize(plan.quantize))
-    if complaint is not None:
-        raise ModelUnavailable(name, complaint)
-
-
-def resolve_quantize(name: str) -> str:
-    """int8 is only used where it is asked for."""
-    return "none" if name == "auto" else name
+    dtype = dtype_name(resolve_dtype(plan.dtype, device))
+    quantize = resolve_quantize(plan.quantize, device)
+    needed, free = required_bytes(config, dtype, quantize=quantize), memory_free(device)
+    if free < needed:
+        how = dtype if quantize == "none" else f"{dtype} with {quantize} weights"
+        raise ModelUnavailable(
+            name,
+            f"it needs {readable_bytes(needed)} of memory in {how}, "
+            f"and {readable_bytes(free)} are free on {device.type}. {ADVICE}",
+        )
 
 
 def dtype_name(dtype: torch.dtype) -> str:

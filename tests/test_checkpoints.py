@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from small_checkpoints import new_layout, old_layout, random_model, write_config
 from transformers import AutoConfig, CodeGenConfig, CodeGenForCausalLM
 
-from codegen_ui.checkpoints import BUNDLED, KNOWN_MODELS, checkpoint, open_checkpoint, parameter_count
+from codegen_ui.checkpoints import BUNDLED, KNOWN_MODELS, checkpoint, open_checkpoint, parameter_count, required_bytes
 from codegen_ui.checkpoints.layout import expected_tensors
 from codegen_ui.checkpoints.progress import readable_bytes
 from codegen_ui.engine.config import ModelConfig
@@ -274,6 +274,11 @@ def test_there_are_twelve_published_models_of_known_weight() -> None:
     assert len(fp16) == 12
     assert fp16["Salesforce/codegen-350M-mono"] == pytest.approx(0.66, abs=0.01)
     assert fp16["Salesforce/codegen-16B-nl"] == pytest.approx(29.9, abs=0.1)
+
+
+def test_int8_needs_less_than_half_the_memory_of_float32() -> None:
+    config = KNOWN_MODELS[-1].config
+    assert required_bytes(config, "float32", quantize="int8") < 0.5 * required_bytes(config, "float32")
 
 
 def test_configurations_survive_a_round_trip_through_transformers(tmp_path: Path) -> None:

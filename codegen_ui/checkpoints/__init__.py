@@ -5,7 +5,7 @@ from __future__ import annotations
 from codegen_ui.checkpoints.checkpoint import BUNDLED, Checkpoint, open_checkpoint
 from codegen_ui.checkpoints.hub_errors import HubRefused
 from codegen_ui.checkpoints.known import KNOWN_MODELS, KnownModel
-from codegen_ui.checkpoints.layout import parameter_count
+from codegen_ui.checkpoints.layout import parameter_count, required_bytes
 
 __all__ = [
     "BUNDLED",
@@ -15,4 +15,5 @@ __all__ = [
     "KnownModel",
     "open_checkpoint",
     "parameter_count",
+    "required_bytes",
 ]
