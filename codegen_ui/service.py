@@ -66,6 +66,14 @@ Loader = Callable[[str, Progress], Loaded]
 """Loads a model by the operator's name for it. Raises `ModelUnavailable`."""
 
 
+class Observer(Protocol):
+    """Told of every request that comes in through a `Service`, by whichever surface; must return at once."""
+
+    def accepted(self, model: str, generation: Generation) -> None: ...
+
+    def refused(self, model: str, request: GenerationRequest, error: PlaygroundError) -> None: ...
+
+
 class Service:
     """Loads models in the background, one at a time, and routes requests to their engines.
 
@@ -86,7 +94,12 @@ class Service:
         self._loading = threading.Lock()
         self._statuses = {name: ModelStatus(name) for name in self.names}
         self._engines: dict[str, Engine] = {}
+        self._observers: list[Observer] = []
         self._closed = False
+
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` of every request from now on."""
+        self._observers.append(observer)
 
     @property
     def default(self) -> str:
@@ -126,7 +139,16 @@ class Service:
 
     def submit(self, request: GenerationRequest, name: str | None = None) -> Generation:
         """Raises `ModelUnavailable`, `InvalidInput` or `Busy`."""
-        return self.engine(name).submit(request)
+        name = self._known(name)
+        try:
+            generation = self.engine(name).submit(request)
+        except PlaygroundError as error:
+            for observer in self._observers:
+                observer.refused(name, request, error)
+            raise
+        for observer in self._observers:
+            observer.accepted(name, generation)
+        return generation
 
     def engines(self) -> dict[str, Engine]:
         """The ready engines by the operator's names."""
