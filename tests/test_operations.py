@@ -1,0 +1,111 @@
+"""What the operator's tools see: alive, ready, metrics."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fake_engine import FakeEngine, serve, wait_until
+from prometheus_client.parser import text_string_to_metric_families
+from web import api_app, running
+
+from codegen_ui.errors import ModelUnavailable
+from codegen_ui.request import GenerationRequest
+from codegen_ui.service import Loaded, Phase, Progress, Service
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeEngine]:
+    engine = FakeEngine(("one", " two", " three"), seconds=0.01)
+    yield engine
+    engine.close()
+
+
+def scrape(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample of the metrics page by name and labels (the model's name left out)."""
+    response = httpx.get(f"{url}/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    return {
+        (sample.name, tuple(sorted((k, v) for k, v in sample.labels.items() if k != "model_name"))): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def test_the_metrics_count_what_was_served(engine: FakeEngine) -> None:
+    service = serve(engine)
+    with running(api_app(service)) as url:
+        before = scrape(url)
+        assert before["codegen:generation_tokens_total", ()] == 0
+        assert before["codegen:request_finished_total", (("finished_reason", "length"),)] == 0
+        for _ in range(2):
+            service.submit(GenerationRequest("a b c", max_new_tokens=3)).result(5)
+        service.submit(GenerationRequest("a b c", stop_at="eos")).result(5)
+        wait_until(lambda: scrape(url).get(("codegen:e2e_request_latency_seconds_count", ())) == 3)
+        found = scrape(url)
+    assert found["codegen:prompt_tokens_total", ()] == 9
+    assert found["codegen:generation_tokens_total", ()] == 10
+    assert found["codegen:request_finished_total", (("finished_reason", "length"),)] == 2
+    assert found["codegen:request_finished_total", (("finished_reason", "eos"),)] == 1
+    assert found["codegen:time_to_first_token_seconds_count", ()] == 3
+    assert found["codegen:inter_token_latency_seconds_count", ()] == 7
+    assert 0.06 < found["codegen:inter_token_latency_seconds_sum", ()] < 2
+    assert found["codegen:num_requests_running", ()] == 0
+    assert found["codegen:num_slots", ()] == 4
+
+
+def test_running_requests_are_seen_while_they_run(engine: FakeEngine) -> None:
+    engine.seconds = 0.5
+    service = serve(engine)
+    with running(api_app(service)) as url:
+        generation = service.submit(GenerationRequest("a", stop_at="length"))
+        assert scrape(url)["codegen:num_requests_running", ()] == 1
+        generation.cancel()
+        wait_until(lambda: scrape(url)["codegen:num_requests_running", ()] == 0)
+        assert scrape(url)["codegen:request_finished_total", (("finished_reason", "cancelled"),)] == 1
+
+
+def test_refused_requests_are_counted_by_their_error(engine: FakeEngine) -> None:
+    engine.max_active = 0
+    with running(api_app(serve(engine))) as url:
+        httpx.post(f"{url}/v1/completions", json={"prompt": "a"})
+        assert scrape(url)["codegen:request_refused_total", (("error", "Busy"),)] == 1
+
+
+def test_it_is_alive_at_once_and_ready_once_the_first_model_is_loaded(engine: FakeEngine) -> None:
+    go_on = threading.Event()
+
+    def load(name: str, progress: Progress) -> Loaded:
+        progress("reading weights", 1, 2)
+        go_on.wait(10)
+        return Loaded(engine)
+
+    service = Service(["fake"], load)
+    with running(api_app(service)) as url:
+        assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
+        assert "not loading yet" in httpx.get(f"{url}/readyz").json()["reason"]
+        service.start()
+        wait_until(lambda: service.status().stage == "reading weights")
+        response = httpx.get(f"{url}/readyz")
+        assert response.status_code == 503
+        assert response.json()["reason"] == "fake is loading: reading weights."
+        go_on.set()
+        wait_until(lambda: service.status().phase is Phase.READY)
+        assert httpx.get(f"{url}/readyz").status_code == 200
+
+
+def test_a_model_that_failed_says_why_it_is_not_ready() -> None:
+    def load(name: str, progress: Progress) -> Loaded:
+        raise ModelUnavailable(name, "the weights file is truncated.")
+
+    service = Service(["broken"], load)
+    service.start()
+    wait_until(lambda: service.status().phase is Phase.FAILED)
+    with running(api_app(service)) as url:
+        response = httpx.get(f"{url}/readyz")
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert "codegen:num_slots" in httpx.get(f"{url}/metrics").text
+    assert response.status_code == 503
+    assert response.json()["reason"] == "broken could not be loaded: the weights file is truncated."
