@@ -1,0 +1,223 @@
+"""Python text to safe HTML lines, cheaply while it grows.
+
+Every character of the text is kept and escaped: a line without its tags, unescaped, is the line. Lines are split at
+`\\n` alone, so tabs, trailing blanks and `\\r` stay.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pygments.lexer import ExtendedRegexLexer, LexerContext
+from pygments.lexers.python import PythonLexer
+from pygments.token import Comment, Keyword, Name, Number, Operator, String
+
+LIMIT = 40_000
+"""Characters that are highlighted; what comes before the last so many is shown plain."""
+
+CLASSES = {
+    Comment: "c",
+    Keyword: "k",
+    Keyword.Constant: "n",
+    Operator.Word: "k",
+    Name.Function: "f",
+    Name.Class: "f",
+    Name.Decorator: "d",
+    Name.Builtin: "b",
+    Name.Exception: "b",
+    Number: "n",
+    String: "s",
+    String.Doc: "c",
+    String.Interpol: "i",
+    String.Escape: "i",
+}
+"""Token types -> CSS classes; a type without one takes its nearest ancestor's, whatever is left stays plain."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of one theme. Every text colour has a contrast of at least 4.5:1 on both backgrounds."""
+
+    text: str
+    prompt_background: str
+    completion_background: str
+    classes: Mapping[str, str] = field(default_factory=dict)
+
+
+LIGHT = Palette(
+    text="#1f2328",
+    prompt_background="#ffffff",
+    completion_background="#eef6ff",
+    classes={
+        "c": "#57606a",
+        "k": "#b01d2b",
+        "f": "#6639ba",
+        "d": "#8a4600",
+        "b": "#0b57a4",
+        "n": "#0b57a4",
+        "s": "#0a5c36",
+        "i": "#8a4600",
+    },
+)
+DARK = Palette(
+    text="#e6edf3",
+    prompt_background="#0d1117",
+    completion_background="#14233a",
+    classes={
+        "c": "#9fabb8",
+        "k": "#ff8f87",
+        "f": "#d2a8ff",
+        "d": "#ffb066",
+        "b": "#86c3ff",
+        "n": "#86c3ff",
+        "s": "#8fdc9f",
+        "i": "#ffb066",
+    },
+)
+
+
+def css(scope: str = ".generated") -> str:
+    """Rules for elements under `scope` (a CSS selector), light, and dark below gradio's `.dark`."""
+    return "\n".join([*_rules(scope, LIGHT), *_rules(f".dark {scope}", DARK)])
+
+
+def _rules(scope: str, palette: Palette) -> Iterator[str]:
+    yield f"{scope} {{ color: {palette.text}; background: {palette.prompt_background}; }}"
+    yield f"{scope} .completion {{ background: {palette.completion_background}; }}"
+    for name, colour in palette.classes.items():
+        yield f"{scope} .{name} {{ color: {colour}; }}"
+
+
+def highlight(prompt: str, completion: str = "") -> list[str]:
+    """The lines of prompt + completion as HTML, in one pass; see `IncrementalHighlighter`."""
+    return IncrementalHighlighter(prompt).final(completion)
+
+
+class IncrementalHighlighter:
+    """Highlights a completion that grows behind a prompt. For one thread.
+
+    Lines of the prompt are inside `<span class="prompt">`, of the completion inside `<span class="completion">`; the
+    line where one goes over into the other has both. An empty line is an empty string.
+
+    Only the tail is lexed again: from the last line before the change at which the lexer was at rest (in no string,
+    bracketed f-string field or half-read statement), for there its past cannot matter.
+    """
+
+    def __init__(self, prompt: str) -> None:
+        self._prompt = prompt
+        self._plain = prompt.find("\n", len(prompt) - LIMIT) + 1 if len(prompt) > LIMIT else 0
+        self._text = prompt
+        self._lines: list[str] = []
+        self._rests: list[tuple[int, int]] = []
+        """Where the lexer was at rest: line, position in the text."""
+        self._lex(0, 0)
+
+    def update(self, completion: str) -> list[str]:
+        """The HTML lines of prompt + `completion`, the whole completion so far. A new list at each call."""
+        text = self._prompt + completion
+        if not text.startswith(self._text):
+            return self.final(completion)
+        if text != self._text:
+            changed = self._text.rfind("\n") + 1
+            while self._rests and self._rests[-1][1] > changed:
+                self._rests.pop()
+            line, position = self._rests.pop() if self._rests else (0, 0)
+            self._text = text
+            self._lex(line, position)
+        return list(self._lines)
+
+    def final(self, completion: str) -> list[str]:
+        """The same in one full pass, for the finished text."""
+        self._text = self._prompt + completion
+        self._rests.clear()
+        self._lex(0, 0)
+        return list(self._lines)
+
+    def _lex(self, line: int, position: int) -> None:
+        """Make the lines from `line` on, which begins at `position`, anew."""
+        del self._lines[line:]
+        row = _Row(len(self._prompt) - position)
+        if position < self._plain:
+            self._lines += row.add("", self._text[position : self._plain])
+            position = self._plain
+        context = LexerContext(self._text, position, ["root"])
+        for start, kind, text in _lexer().get_tokens_unprocessed(context=context):
+            # A group of a longer match begins after the context's position: no place to start from.
+            if row.empty and start == context.pos and context.stack == ["root"]:
+                self._rests.append((len(self._lines), start))
+            self._lines += row.add(_css_class(kind), text)
+        self._lines.append(row.end())
+
+
+class _Row:
+    """Collects a line's tokens and writes it; `prompt` is how many of the coming characters are the prompt's."""
+
+    def __init__(self, prompt: int) -> None:
+        self._prompt = prompt
+        self._html = ""
+        self._side = ""
+        self._class = ""
+        self._run = ""
+
+    @property
+    def empty(self) -> bool:
+        return not self._side
+
+    def add(self, css_class: str, text: str) -> Iterator[str]:
+        """Take a token; gives the lines that it completes."""
+        ours, theirs = text[: max(0, self._prompt)], text[max(0, self._prompt) :]
+        self._prompt -= len(text)
+        for side, part in (("prompt", ours), ("completion", theirs)):
+            for index, piece in enumerate(part.split("\n")):
+                if index:
+                    yield self.end()
+                if piece:
+                    self._put(side, "" if piece.isspace() else css_class, piece)
+
+    def _put(self, side: str, css_class: str, piece: str) -> None:
+        if side != self._side:
+            self._close()
+            self._html += f'<span class="{side}">'
+            self._side = side
+        if css_class != self._class:
+            self._flush()
+            self._class = css_class
+        self._run += piece
+
+    def _flush(self) -> None:
+        if self._run:
+            text = html.escape(self._run)
+            self._html += f'<span class="{self._class}">{text}</span>' if self._class else text
+        self._run = ""
+
+    def _close(self) -> None:
+        self._flush()
+        self._html += "</span>" if self._side else ""
+        self._side = self._class = ""
+
+    def end(self) -> str:
+        """The line as HTML; begins the next one."""
+        self._close()
+        line, self._html = self._html, ""
+        return line
+
+
+class _Lexer(ExtendedRegexLexer, PythonLexer):  # type: ignore[misc]
+    """Python's lexer, able to start anywhere and to tell its state."""
+
+
+@functools.cache
+def _lexer() -> _Lexer:
+    return _Lexer()
+
+
+@functools.cache
+def _css_class(kind: object) -> str:
+    while kind is not None:
+        if kind in CLASSES:
+            return CLASSES[kind]
+        kind = getattr(kind, "parent", None)
+    return ""
