@@ -84,7 +84,7 @@ def make_loader(**options: Unpack[LoadOptions]) -> Loader:
 
 
 def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress) -> Loaded:
-    """The bundled checkpoint under a banner naming whose place it takes. Raises `ModelUnavailable`, both reasons said."""
+    """The bundled checkpoint, under a banner naming whose place it takes. Raises `ModelUnavailable` if it cannot."""
     try:
         engine = run(BUNDLED, plan, progress)
     except ModelUnavailable as second:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from codegen_ui.checkpoints.layout import expected_tensors
 from codegen_ui.checkpoints.progress import Progress, no_progress
 from codegen_ui.checkpoints.tokenizer import BrokenTokenizer, end_of_text, has_tokenizer, load_tokenizer, read_json
 from codegen_ui.checkpoints.weights import BrokenWeights, LazyWeights
@@ -94,7 +95,7 @@ def open_folder(name: str, folder: Path, progress: Progress = no_progress) -> Ch
     try:
         tokenizer = load_tokenizer(folder, config)
         progress("opening the weights", 0, None)
-        weights = LazyWeights(folder, config)
+        weights = LazyWeights(folder, expected_tensors(config))
     except (BrokenWeights, BrokenTokenizer) as error:
         raise ModelUnavailable(name, f"the checkpoint in {folder} cannot be used: {error}.") from error
     config = replace(config, eos_token_id=end_of_text(tokenizer, config))
@@ -110,6 +111,9 @@ def read_config(name: str, folder: Path) -> ModelConfig:
         if values.get("model_type") != "codegen":
             kind = values.get("model_type", "something without a model_type")
             raise ModelUnavailable(name, f"this is no CodeGen checkpoint, its config.json describes {kind!r}.")
+        activation = values.get("activation_function", "gelu_new")
+        if activation not in ("gelu_new", "gelu_pytorch_tanh"):
+            raise ModelUnavailable(name, f"its activation is {activation!r}; CodeGen's is gelu_new.")
         return ModelConfig.from_json(values)
     except (ValueError, TypeError) as error:
         raise ModelUnavailable(name, f"the checkpoint in {folder} cannot be used: {error}.") from error

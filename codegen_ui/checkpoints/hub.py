@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from codegen_ui.checkpoints.hub_errors import HubRefused, download_failure, explain, free_bytes, no_room
+from codegen_ui.checkpoints.disk import free_bytes, no_room
+from codegen_ui.checkpoints.hub_errors import HubRefused, download_failure, explain
 from codegen_ui.checkpoints.progress import ByteCounter, Progress, readable_bytes
 from codegen_ui.checkpoints.tokenizer import TOKENIZER_FILES
 from codegen_ui.checkpoints.weights import BrokenWeights, weight_files

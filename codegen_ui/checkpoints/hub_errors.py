@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from pathlib import Path
 from typing import Any
 
-from codegen_ui.checkpoints.progress import readable_bytes
+from codegen_ui.checkpoints.disk import free_bytes, no_room
 from codegen_ui.errors import ModelUnavailable
 
 
@@ -99,19 +98,3 @@ def download_failure(name: str, file: str, size: int, so_far: str, error: Except
         reason = f"the connection to the model hub broke off while downloading {file} after {so_far}"
         return ModelUnavailable(name, f"{reason} ({network_reason(cause)}). Please try again.", offline=True)
     raise error
-
-
-def no_room(cache: Path, free: int | None, needed: int) -> str:
-    left = f" ({readable_bytes(free)} free)" if free is not None else ""
-    return (
-        f"there is no room on the disk for {readable_bytes(needed)} in {cache}{left}. "
-        "Free some, or set HF_HOME to a folder on another disk."
-    )
-
-
-def free_bytes(folder: Path) -> int | None:
-    """Free bytes on the disk that `folder` is, or would be, on; None where that cannot be told."""
-    for existing in (folder, *folder.parents):
-        if existing.exists():
-            return shutil.disk_usage(existing).free
-    return None

@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen_ui.checkpoints.layout import LEFTOVERS, expected_tensors
-from codegen_ui.engine.config import ModelConfig
+from codegen_ui.checkpoints.layout import LEFTOVERS
 
 if TYPE_CHECKING:
     import torch
@@ -33,13 +32,13 @@ class BrokenWeights(Exception):
 class LazyWeights(Mapping[str, "torch.Tensor"]):
     """Name -> CPU tensor in the checkpoint's dtype; every lookup reads its tensor from disk. Not thread-safe.
 
-    Holds exactly the tensors that the configuration calls for; `close` lets go of the files.
+    Holds exactly the tensors of `expected` (name -> shape); `close` lets go of the files.
     """
 
-    def __init__(self, folder: Path, config: ModelConfig) -> None:
+    def __init__(self, folder: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
         """Raises `BrokenWeights` for missing, truncated, corrupt or mis-shaped weights."""
         self.files = weight_files(folder)
-        self._expected = expected_tensors(config)
+        self._expected = dict(expected)
         self._open: dict[str, Shard] = {}
         self._where = self._locate()
         self._check()

@@ -1,0 +1,24 @@
+"""Room on disks."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from codegen_ui.checkpoints.progress import readable_bytes
+
+
+def no_room(cache: Path, free: int | None, needed: int) -> str:
+    left = f" ({readable_bytes(free)} free)" if free is not None else ""
+    return (
+        f"there is no room on the disk for {readable_bytes(needed)} in {cache}{left}. "
+        "Free some, or set HF_HOME to a folder on another disk."
+    )
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Free bytes on the disk that `folder` is, or would be, on; None where that cannot be told."""
+    for existing in (folder, *folder.parents):
+        if existing.exists():
+            return shutil.disk_usage(existing).free
+    return None
