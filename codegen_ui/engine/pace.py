@@ -1,0 +1,65 @@
+"""What a step costs on this machine, learned from the steps themselves, and what follows from it. No torch in here."""
+
+from __future__ import annotations
+
+MAX_STALL_STEPS = 2.2
+"""A step that also prefills may take this many pure decode steps; the promise is 3, the rest is for noise."""
+IDLE_STEP_SECONDS = 0.25
+"""How long a step may take while nobody decodes: how late a stop or a newcomer is noticed."""
+MIN_CHUNK = 4
+MAX_CHUNK = 1024
+UNKNOWN_TOKEN_SECONDS = 0.004
+LEARNING_RATE = 0.3
+
+
+class Pace:
+    """Running estimates of seconds per step.
+
+    Args:
+        fixed_chunk: prompt tokens per step, whatever they cost; None adapts.
+    """
+
+    def __init__(self, fixed_chunk: int | None = None) -> None:
+        self._fixed = fixed_chunk
+        self._decode: dict[int, float] = {}
+        self._prefill_token: float | None = None
+
+    def observe(self, rows: int, prefill_tokens: int, seconds: float) -> None:
+        """A step with `rows` decode rows (drafts included) and `prefill_tokens` prompt tokens took `seconds`."""
+        if prefill_tokens == 0:
+            self._decode[rows] = blend(self._decode.get(rows), seconds)
+            return
+        marginal = (seconds - (self.step_seconds(rows) if rows else 0.0)) / prefill_tokens
+        self._prefill_token = blend(self._prefill_token, max(marginal, 1e-7))
+
+    def step_seconds(self, rows: int) -> float:
+        """Expected seconds of a pure decode step over `rows` rows, linear between and beyond those measured."""
+        if rows in self._decode:
+            return self._decode[rows]
+        known = sorted(self._decode)
+        if not known:
+            return rows * (self._prefill_token or UNKNOWN_TOKEN_SECONDS)
+        below = [n for n in known if n < rows]
+        above = [n for n in known if n > rows]
+        if not below:
+            return self._decode[above[0]]
+        low = below[-1]
+        if above:
+            share = (rows - low) / (above[0] - low)
+            return self._decode[low] + share * (self._decode[above[0]] - self._decode[low])
+        return self._decode[low] + (rows - low) * (self._prefill_token or UNKNOWN_TOKEN_SECONDS)
+
+    def chunk(self, decode_rows: int) -> int:
+        """Prompt tokens that a step may prefill beside `decode_rows` rows."""
+        if self._fixed is not None:
+            return self._fixed
+        token = self._prefill_token or UNKNOWN_TOKEN_SECONDS
+        allowed = self.step_seconds(decode_rows) * (MAX_STALL_STEPS - 1) if decode_rows else IDLE_STEP_SECONDS
+        return max(MIN_CHUNK, min(MAX_CHUNK, int(allowed / token)))
+
+
+def blend(old: float | None, new: float) -> float:
+    """An exponential average that a single slow step cannot throw far: a new value counts as at most twice the old."""
+    if old is None:
+        return new
+    return old + LEARNING_RATE * (min(new, 2 * old) - old)

@@ -1,0 +1,64 @@
+"""A random CodeGen small enough for unit tests, once as transformers' model and once as ours."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from small_checkpoints import random_model, write_tokenizer
+from transformers import CodeGenForCausalLM, CodeGenTokenizer
+
+from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.engine import LocalEngine
+from codegen_ui.engine.model import CodeGenModel
+from codegen_ui.engine.options import EngineOptions
+from codegen_ui.generation import ModelInfo
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """transformers' model and tokenizer, and our model with the same weights."""
+
+    theirs: CodeGenForCausalLM
+    ours: CodeGenModel
+    tokenizer: Any
+
+    @property
+    def decodable(self) -> int:
+        return len(self.tokenizer)
+
+    def engine(self, **options: Any) -> LocalEngine:
+        values: dict[str, Any] = {"slots": 4, "prefix_cache_mb": 0, "lookup": False} | options
+        return LocalEngine(self.ours, self.tokenizer, ModelInfo("tiny", "CodeGen", 0), EngineOptions(**values))
+
+    def greedy(self, prompt: tuple[int, ...], tokens: int) -> list[int]:
+        """What transformers' `generate` makes of a prompt, ids that have no text excluded, end of text ignored."""
+        output = self.theirs.generate(
+            torch.tensor([prompt]),
+            do_sample=False,
+            max_new_tokens=tokens,
+            eos_token_id=None,
+            pad_token_id=0,
+            suppress_tokens=list(range(self.decodable, self.theirs.config.vocab_size)),
+        )
+        return output[0, len(prompt) :].tolist()
+
+
+@functools.cache
+def tokenizer() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(Path(folder))
+        return CodeGenTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+@functools.cache
+def tiny(**shape: Any) -> Tiny:
+    """The same shape gives the same weights; `shape` as in `small_checkpoints.random_model`."""
+    theirs = random_model(**shape)
+    config = ModelConfig.from_json(theirs.config.to_dict())
+    ours = CodeGenModel.load(config, theirs.state_dict(), device=torch.device("cpu"), dtype=torch.float32)
+    return Tiny(theirs, ours, tokenizer())
