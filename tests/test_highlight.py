@@ -181,12 +181,29 @@ def test_an_update_at_300_lines_takes_a_few_milliseconds():
     prompt = "\n".join(inspect.getsource(textwrap).split("\n")[:300])
     highlighter = IncrementalHighlighter(prompt)
     completion, spent = "", []
-    for _ in range(40):
+    for _ in range(30):
         completion += "    total = sum(values)\n"
         start = time.perf_counter()
         highlighter.update(completion)
         spent.append(time.perf_counter() - start)
     assert sorted(spent)[len(spent) // 2] < 0.005
+
+
+UNITS = [" \n", "\n", "(", '"', "\\", " ", "f'{", "'''\\", '"""x\n', "from ", "match ", "@", "x\n "]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_text_costs_more_than_its_length(unit: str):
+    def seconds(size: int) -> float:
+        text, best = unit * (size // len(unit)), float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            highlight(text)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    highlight("")
+    assert seconds(8000) < 16 * seconds(2000) + 0.01
 
 
 def luminance(colour: str) -> float:
