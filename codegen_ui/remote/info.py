@@ -1,0 +1,57 @@
+"""What a remote backend is, as the page shows it, and what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codegen_ui.errors import InvalidInput
+from codegen_ui.generation import ModelInfo
+from codegen_ui.remote.backend import Backend
+from codegen_ui.request import MAX_LENGTH, GenerationRequest, StopAt
+
+NEUTRAL = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+
+
+def model_info(backends: Sequence[Backend], slots: int) -> ModelInfo:
+    """What the servers have in common, of those that have told anything yet."""
+    served = [backend.served for backend in backends if backend.served is not None]
+    names = ", ".join(backend.name for backend in backends)
+    contexts = [one.context for one in served if one.context is not None]
+    return ModelInfo(
+        name=served[0].model if served else "remote",
+        architecture=f"as served by {served[0].owner or 'a remote server'}" if served else "remote",
+        context=min([MAX_LENGTH, *contexts]),
+        device="remote",
+        device_name=f"remote: {names}; figures measured at this page's server, network included",
+        slots=slots,
+        slots_reason="requests on their way at once; the remote decides how many it decodes together",
+        unsupported=unsupported(backends),
+    )
+
+
+def unsupported(backends: Sequence[Backend]) -> dict[str, str]:
+    """Settings that one of the servers does not take, with the reason."""
+    found: dict[str, str] = {}
+    for backend in backends:
+        if backend.served is None:
+            continue
+        if not backend.served.abilities.sampling:
+            reason = f"{backend.name} is not known to take more than OpenAI's own settings"
+            found.update(dict.fromkeys(NEUTRAL, reason))
+        if not backend.served.abilities.tokenize:
+            reason = f"{backend.name} does not count prompt tokens: the length bounds new tokens alone"
+            found.setdefault("max_length", reason)
+    return found
+
+
+def check_abilities(request: GenerationRequest, info: ModelInfo) -> None:
+    """Raises `InvalidInput` for a setting that the servers would ignore, or a length over their context."""
+    for field, neutral in NEUTRAL.items():
+        given = getattr(request.sampling, field)
+        if field in info.unsupported and given != neutral:
+            raise InvalidInput(field, given, f"{neutral:g}: {info.unsupported[field]}")
+    if "top_k" in info.unsupported and request.stop_at is StopAt.LENGTH:
+        raise InvalidInput("stop_at", "length", f"another choice: {info.unsupported['top_k']}")
+    if request.max_new_tokens is None and request.max_length > info.context:
+        limit = f"at most this model's context of {info.context} tokens"
+        raise InvalidInput("max_length", request.max_length, limit)

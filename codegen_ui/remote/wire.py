@@ -1,0 +1,177 @@
+"""What goes over the wire: bodies of requests, chunks of streams, refusals. Servers are trusted with nothing here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from codegen_ui.generation import TokenLogprob
+from codegen_ui.request import GenerationRequest, StopAt
+
+MAX_LINE_BYTES = 1 << 20
+MAX_MESSAGE = 300
+
+
+class WireError(Exception):
+    """A server's answer that says it failed, or that makes no sense; the text says which."""
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a kind of server takes beyond OpenAI's own completions API.
+
+    Attributes:
+        sampling: `top_k`, `min_p`, `repetition_penalty` and `ignore_eos`.
+        token_ids: `return_token_ids` and `continuous_usage_stats`.
+        tokenize: `POST /tokenize` beside `/v1`.
+    """
+
+    sampling: bool = False
+    token_ids: bool = False
+    tokenize: bool = False
+
+
+KNOWN = {
+    "vllm": Abilities(sampling=True, token_ids=True, tokenize=True),
+    "codegen-playground": Abilities(sampling=True, token_ids=True, tokenize=True),
+    "sglang": Abilities(sampling=True),
+}
+"""By the `owned_by` of `/v1/models`; of any other server only OpenAI's own API is expected."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One chunk of a stream.
+
+    Attributes:
+        tokens: how many tokens it carries; None where the chunk does not tell.
+        logprobs: for each of its tokens the token and the likeliest, best first; empty unless asked for.
+        reason: why it ended, `"stop"`, `"length"` or another word; None while it goes on.
+        detail: our own servers' closer reason.
+        usage: prompt tokens and completion tokens so far, where the chunk tells.
+    """
+
+    text: str = ""
+    tokens: int | None = None
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[tuple[TokenLogprob, tuple[TokenLogprob, ...]], ...] = ()
+    reason: str | None = None
+    detail: str | None = None
+    usage: tuple[int, int] | None = None
+
+
+def completion_body(
+    request: GenerationRequest,
+    *,
+    model: str,
+    prompt: str | list[int],
+    max_tokens: int,
+    seed: int,
+    abilities: Abilities,
+) -> dict[str, Any]:
+    """The JSON body that asks for one streamed completion. Stop rules stay here: they are applied to the text."""
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": model,
+        "prompt": prompt,
+        "max_tokens": max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": seed,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.logprobs is not None:
+        body["logprobs"] = request.logprobs
+    if abilities.sampling:
+        body["top_k"] = sampling.top_k or -1
+        body["min_p"] = sampling.min_p
+        body["repetition_penalty"] = sampling.repetition_penalty
+        body["ignore_eos"] = request.stop_at is StopAt.LENGTH
+    if abilities.token_ids:
+        body["return_token_ids"] = True
+    return body
+
+
+async def event_data(response: httpx.Response) -> AsyncIterator[str]:
+    """The data of a response's server-sent events, up to `[DONE]` (which is left out) or the end.
+
+    Lines end at a newline and nowhere else: httpx's own `aiter_lines` also splits at U+2028 and the like, which JSON
+    may carry as they are. Raises `WireError` for a line over `MAX_LINE_BYTES`.
+    """
+    buffer = b""
+    async for data in response.aiter_bytes():
+        *lines, buffer = (buffer + data).split(b"\n")
+        if len(buffer) > MAX_LINE_BYTES:
+            raise WireError("it sent a line that is too long to be an event")
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue
+            event = line.removeprefix(b"data:").strip().decode("utf-8", "replace")
+            if event == "[DONE]":
+                return
+            yield event
+
+
+def parse_piece(data: str) -> Piece:
+    """One event's data as a `Piece`. Raises `WireError` for an error event, or for what is no completion chunk."""
+    try:
+        chunk = json.loads(data)
+        if "error" in chunk:
+            raise WireError(error_message(chunk) or "it reported an error without a message")
+        choices = chunk.get("choices") or []
+        usage = parse_usage(chunk.get("usage"))
+        if not choices:
+            return Piece(tokens=0, usage=usage)
+        choice = choices[0]
+        logprobs = parse_logprobs(choice.get("logprobs"))
+        ids = tuple(int(token) for token in choice.get("token_ids") or ())
+        return Piece(
+            text=str(choice.get("text") or ""),
+            tokens=len(ids) or len(logprobs) or None,
+            token_ids=ids,
+            logprobs=logprobs,
+            reason=choice.get("finish_reason"),
+            detail=choice.get("finish_detail"),
+            usage=usage,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WireError(f"it sent something that is no completion chunk: {data[:80]!r}") from error
+
+
+def parse_usage(usage: Mapping[str, Any] | None) -> tuple[int, int] | None:
+    return None if usage is None else (int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
+
+
+def parse_logprobs(logprobs: Mapping[str, Any] | None) -> tuple[tuple[TokenLogprob, tuple[TokenLogprob, ...]], ...]:
+    if logprobs is None:
+        return ()
+    tops = logprobs.get("top_logprobs") or [None] * len(logprobs["tokens"])
+    found = []
+    for token, value, top in zip(logprobs["tokens"], logprobs["token_logprobs"], tops, strict=True):
+        ranked = sorted((top or {}).items(), key=lambda pair: pair[1], reverse=True)
+        likeliest = tuple(TokenLogprob(str(name), float(number)) for name, number in ranked)
+        found.append((TokenLogprob(str(token), float(value)), likeliest))
+    return tuple(found)
+
+
+def error_message(body: object) -> str:
+    """The message of OpenAI's, vLLM's or FastAPI's error shape, shortened; empty if there is none."""
+    if not isinstance(body, Mapping):
+        return ""
+    found: object = body.get("error", body)
+    if isinstance(found, Mapping):
+        found = found.get("message") or found.get("detail") or found.get("reason") or ""
+    return " ".join(str(found).split())[:MAX_MESSAGE]
+
+
+def response_message(content: bytes) -> str:
+    """The message of a refusal's body, which may be anything."""
+    try:
+        return error_message(json.loads(content))
+    except ValueError:
+        return ""
