@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from codegen_ui.checkpoints import BUNDLED, HubRefused, open_checkpoint, parameter_count, required_bytes
+from codegen_ui.checkpoints import BUNDLED, HubRefused, is_local, open_checkpoint, parameter_count, required_bytes
 from codegen_ui.checkpoints.progress import Progress, no_progress, readable_bytes
 from codegen_ui.engine.config import ModelConfig
 from codegen_ui.engine.options import DEVICES, DTYPES, QUANTIZE, EngineOptions
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from codegen_ui.checkpoints import Checkpoint
     from codegen_ui.engine.engine import LocalEngine
+    from codegen_ui.engine.model import CodeGenModel
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def run(name: str, plan: Plan, progress: Progress) -> LocalEngine:
     start = time.monotonic()
     importing = threading.Thread(target=importlib.import_module, args=("torch",), name="import torch", daemon=True)
     importing.start()  # it takes seconds, in which the hub can be asked
-    if name == BUNDLED:
+    if is_local(name):
         progress("importing torch and transformers", 0, None)
     checkpoint = open_checkpoint(
         name,
@@ -112,59 +113,67 @@ def run(name: str, plan: Plan, progress: Progress) -> LocalEngine:
         admit=lambda config: check_memory(name, config, plan),
     )
     try:
-        return start_engine(checkpoint, plan, progress, start)
+        model = load_model(checkpoint, plan, progress)
+        checkpoint.weights.close()
+        progress("starting the engine", 0, None)
+        return start_engine(checkpoint, model, plan, start)
+    except ValueError as error:
+        raise ModelUnavailable(name, f"the checkpoint in {checkpoint.folder} cannot be used: {error}.") from error
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ModelUnavailable(name, f"there is not enough memory to load it. {ADVICE}") from error
     finally:
         checkpoint.weights.close()
 
 
-def start_engine(checkpoint: Checkpoint, plan: Plan, progress: Progress, start: float) -> LocalEngine:
-    """The checkpoint's weights on the device and an engine around them. Raises `ModelUnavailable`."""
-    import torch
-
-    from codegen_ui.engine.device import device_name, memory_used, resolve_device, resolve_dtype, resolve_quantize
-    from codegen_ui.engine.engine import LocalEngine
+def load_model(checkpoint: Checkpoint, plan: Plan, progress: Progress) -> CodeGenModel:
+    """The checkpoint's weights on the device."""
+    from codegen_ui.engine.device import resolve_device, resolve_dtype, resolve_quantize
     from codegen_ui.engine.model import CodeGenModel
 
     device = resolve_device(plan.device)
-    dtype = resolve_dtype(plan.dtype, device)
-    quantize = resolve_quantize(plan.quantize, device)
-    config, name = checkpoint.config, checkpoint.name
-    try:
-        model = CodeGenModel.load(
-            config,
-            checkpoint.weights,
-            device=device,
-            dtype=dtype,
-            quantize=quantize,
-            progress=lambda done, total: progress("loading weights", done, total),
-        )
-        info = ModelInfo(
-            name=name,
-            architecture="CodeGenForCausalLM",
-            context=config.n_positions,
-            parameters=parameter_count(config),
-            layers=config.n_layer,
-            width=config.n_embd,
-            heads=config.n_head,
-            vocabulary=config.vocab_size,
-            dtype=dtype_name(dtype),
-            quantize=quantize,
-            device=str(device),
-            device_name=device_name(device),
-            weights_bytes=model.weights_bytes,
-            memory_bytes=memory_used(device),
-            load_seconds=time.monotonic() - start,
-        )
-        progress("starting the engine", 0, None)
-        return LocalEngine(model, checkpoint.tokenizer, info, plan.engine)
-    except ValueError as error:
-        raise ModelUnavailable(name, f"the checkpoint in {checkpoint.folder} cannot be used: {error}.") from error
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelUnavailable(name, f"there is not enough memory on {device} to load it. {ADVICE}") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
-            raise
-        raise ModelUnavailable(name, f"there is not enough memory to load it. {ADVICE}") from error
+    return CodeGenModel.load(
+        checkpoint.config,
+        checkpoint.weights,
+        device=device,
+        dtype=resolve_dtype(plan.dtype, device),
+        quantize=resolve_quantize(plan.quantize, device),
+        progress=lambda done, total: progress("loading weights", done, total),
+    )
+
+
+def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: Plan, start: float) -> LocalEngine:
+    """An engine around the model; `start` is when loading began, in `time.monotonic()` seconds."""
+    from codegen_ui.engine.device import device_name, memory_used
+    from codegen_ui.engine.engine import LocalEngine
+
+    config = checkpoint.config
+    info = ModelInfo(
+        name=checkpoint.name,
+        architecture="CodeGenForCausalLM",
+        context=config.n_positions,
+        parameters=parameter_count(config),
+        layers=config.n_layer,
+        width=config.n_embd,
+        heads=config.n_head,
+        vocabulary=config.vocab_size,
+        dtype=dtype_name(model.dtype),
+        quantize=model.quantize,
+        device=str(model.device),
+        device_name=device_name(model.device),
+        weights_bytes=model.weights_bytes,
+        memory_bytes=memory_used(model.device),
+        load_seconds=time.monotonic() - start,
+    )
+    return LocalEngine(model, checkpoint.tokenizer, info, plan.engine)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Python's, a GPU's, or the CPU allocator's way of saying it."""
+    import torch
+
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 ADVICE = "Choose a smaller model, quantize int8, or dtype bfloat16, or use a machine with more memory."

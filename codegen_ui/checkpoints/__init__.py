@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen_ui.checkpoints.checkpoint import BUNDLED, Checkpoint, open_checkpoint
+from codegen_ui.checkpoints.checkpoint import BUNDLED, Checkpoint, is_local, open_checkpoint
 from codegen_ui.checkpoints.hub_errors import HubRefused
 from codegen_ui.checkpoints.known import KNOWN_MODELS, KnownModel
 from codegen_ui.checkpoints.layout import parameter_count, required_bytes
@@ -13,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "HubRefused",
     "KnownModel",
+    "is_local",
     "open_checkpoint",
     "parameter_count",
     "required_bytes",
