@@ -1,0 +1,68 @@
+"""The box behind the page: device, memory, how busy it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from codegen_ui.generation import EngineStats, ModelInfo
+from codegen_ui.service import Service
+from codegen_ui.ui import figures
+from codegen_ui.ui.figures import NONE
+
+ITEMS = (
+    ("device", "Device"),
+    ("memory", "Memory"),
+    ("streams", "Active streams"),
+    ("queue", "Queue"),
+    ("rate", "Tokens/s, all visitors"),
+    ("cache", "Prefix cache"),
+    ("total", "Tokens generated"),
+)
+
+TEMPLATE = f"""
+<div class="cg-bar"><h2>The box</h2></div>
+<dl class="cg-small">{"".join(f'<div><dt>{label}</dt><dd data-f="{name}"></dd></div>' for name, label in ITEMS)}</dl>
+"""
+
+
+@dataclass(frozen=True)
+class BoxPanel:
+    """`box`'s value is plain text by name, see `box_value`."""
+
+    box: gr.HTML
+
+
+def build_box_panel(service: Service) -> BoxPanel:
+    box = gr.HTML(
+        value=box_value(service, None),
+        html_template=TEMPLATE,
+        js_on_load="codegenUI.texts(element, props, watch)",
+        apply_default_css=False,
+        elem_id="cg-box",
+    )
+    return BoxPanel(box)
+
+
+def box_value(service: Service, model: str | None) -> dict[str, str]:
+    """The box as the engine of a model sees it; dashes while that one is not ready."""
+    status = service.status(model)
+    engine = service.engines().get(status.name)
+    if engine is None or status.info is None:
+        return dict.fromkeys((name for name, _ in ITEMS), NONE)
+    return describe(status.info, engine.stats())
+
+
+def describe(info: ModelInfo, stats: EngineStats) -> dict[str, str]:
+    used, total = figures.size(stats.memory_used_bytes), figures.size(stats.memory_total_bytes)
+    hits = f", {stats.prefix_cache_hits:,} of {stats.prefix_cache_queries:,} hit" if stats.prefix_cache_queries else ""
+    return {
+        "device": info.device_name or info.device or NONE,
+        "memory": used if total == NONE else f"{used} of {total}",
+        "streams": f"{stats.active} of {stats.slots}",
+        "queue": str(stats.waiting),
+        "rate": figures.rate(stats.tokens_per_second),
+        "cache": f"{figures.size(stats.prefix_cache_bytes)}{hits}",
+        "total": f"{stats.generation_tokens_total:,}",
+    }

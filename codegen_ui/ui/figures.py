@@ -1,0 +1,189 @@
+"""Figures as people read them: from snapshots to the short strings that the live panel and the runs table show.
+
+Everything that leaves this module is plain text; the browser sets it as text, never as HTML.
+"""
+
+from __future__ import annotations
+
+from codegen_ui.generation import Snapshot
+from codegen_ui.metrics import GenerationMetrics, State
+from codegen_ui.request import FinishReason
+
+NONE = "–"
+FIGURES = (
+    "rate",
+    "ttft",
+    "latency",
+    "output",
+    "now",
+    "mean",
+    "decode",
+    "itl50",
+    "itl95",
+    "prompt",
+    "queue",
+    "prefill",
+    "lookup",
+    "saved",
+    "blog",
+    "seed",
+    "why",
+)
+PLOT_WIDTH, PLOT_HEIGHT = 240.0, 48.0
+
+REASONS = {
+    FinishReason.FUNCTION: "end of function",
+    FinishReason.PAPER: "the paper's truncation",
+    FinishReason.EOS: "the model ended",
+    FinishReason.STOP_STRING: "stop string",
+    FinishReason.LENGTH: "maximum length",
+    FinishReason.CANCELLED: "stopped by you",
+    FinishReason.DEADLINE: "time limit",
+    FinishReason.ERROR: "error",
+}
+
+Live = dict[str, str]
+"""The live panel's value: the name of a figure -> its text. `tone` is the state's colour, `busy` is "1" or ""."""
+
+
+def idle() -> Live:
+    """Before the first run."""
+    return {**blank(), "state": "ready", "tone": "idle"}
+
+
+def blank() -> Live:
+    return {**dict.fromkeys(FIGURES, NONE), "plot": "", "peak": "", "note": "", "busy": "", "rate_label": "tokens/s"}
+
+
+def waiting(state: str, note: str, latency_seconds: float) -> Live:
+    """While the model is loading: nothing to measure yet but the time."""
+    return {**blank(), "state": state, "tone": "wait", "note": note, "busy": "1", "latency": seconds(latency_seconds)}
+
+
+def refused(message: str) -> Live:
+    """A run that could not start."""
+    return {**blank(), "state": "not started", "tone": "error", "note": message}
+
+
+def live(snapshot: Snapshot) -> Live:
+    """The panel of a generation now."""
+    metrics = snapshot.metrics
+    done = snapshot.finish_reason is not None
+    plot, peak = polyline(metrics.history)
+    return {
+        "state": state_text(snapshot),
+        "tone": tone(snapshot),
+        "busy": "" if done else "1",
+        "note": str(snapshot.error) if snapshot.error is not None else "",
+        "rate": rate(metrics.tokens_per_second if done else metrics.tokens_per_second_now),
+        "rate_label": "tokens/s, mean" if done else "tokens/s, now",
+        "ttft": seconds(metrics.ttft_seconds),
+        "latency": seconds(metrics.latency_seconds),
+        "output": f"{metrics.output_tokens:,}",
+        "now": rate(metrics.tokens_per_second_now),
+        "mean": rate(metrics.tokens_per_second),
+        "decode": rate(metrics.decode_tokens_per_second),
+        "itl50": seconds(metrics.itl_p50_seconds),
+        "itl95": seconds(metrics.itl_p95_seconds),
+        "prompt": prompt_text(metrics),
+        "queue": seconds(metrics.queue_seconds),
+        "prefill": seconds(metrics.prefill_seconds),
+        "lookup": lookup_text(metrics),
+        "why": REASONS[snapshot.finish_reason] if snapshot.finish_reason is not None else NONE,
+        "saved": saved_text(metrics) if done else NONE,
+        "blog": rate(metrics.total_tokens_per_second),
+        "seed": NONE if metrics.seed is None else str(metrics.seed),
+        "plot": plot,
+        "peak": peak,
+    }
+
+
+def state_text(snapshot: Snapshot) -> str:
+    if snapshot.finish_reason is FinishReason.ERROR:
+        return "failed"
+    if snapshot.finish_reason is FinishReason.CANCELLED:
+        return "stopped"
+    if snapshot.finish_reason is not None:
+        return "done"
+    if snapshot.metrics.state is State.QUEUED:
+        position = snapshot.metrics.queue_position
+        return f"queued {ordinal(position)}" if position else "queued"
+    return str(snapshot.metrics.state.value)
+
+
+def tone(snapshot: Snapshot) -> str:
+    if snapshot.finish_reason is FinishReason.ERROR:
+        return "error"
+    if snapshot.finish_reason is not None:
+        return "done"
+    return "wait" if snapshot.metrics.state is State.QUEUED else "run"
+
+
+def prompt_text(metrics: GenerationMetrics) -> str:
+    """'312 (300 cached, 40 dropped)'."""
+    asides = []
+    if metrics.cached_prompt_tokens:
+        asides.append(f"{metrics.cached_prompt_tokens:,} cached")
+    if metrics.dropped_prompt_tokens:
+        asides.append(f"{metrics.dropped_prompt_tokens:,} dropped")
+    return f"{metrics.prompt_tokens:,}" + (f" ({', '.join(asides)})" if asides else "")
+
+
+def lookup_text(metrics: GenerationMetrics) -> str:
+    """'34 of 50 drafts, 68%': prompt-lookup drafts that the model confirmed."""
+    if not metrics.drafted_tokens:
+        return NONE
+    share = metrics.accepted_tokens / metrics.drafted_tokens
+    return f"{metrics.accepted_tokens:,} of {metrics.drafted_tokens:,} drafts, {share:.0%}"
+
+
+def saved_text(metrics: GenerationMetrics) -> str:
+    """'391 tokens, about 9.8 s': what ending before the maximum length saved."""
+    if not metrics.saved_tokens:
+        return NONE
+    about = f", about {seconds(metrics.saved_seconds)}" if metrics.saved_seconds else ""
+    return f"{metrics.saved_tokens:,} tokens{about}"
+
+
+def seconds(value: float | None) -> str:
+    """Three digits or so: '8.3 ms', '412 ms', '1.26 s', '84.2 s'."""
+    if value is None:
+        return NONE
+    if value < 0.01:
+        return f"{value * 1000:.1f} ms"
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+
+
+def rate(value: float | None) -> str:
+    """Tokens per second: '9.4', '38.2', '412'."""
+    if value is None or value <= 0:
+        return NONE
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def size(value: int | None) -> str:
+    """Bytes as '412 MB' or '1.43 GB'."""
+    if value is None:
+        return NONE
+    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:,.0f} MB"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st ..."""
+    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def polyline(history: tuple[tuple[float, float], ...]) -> tuple[str, str]:
+    """The plot of tokens/s over time: an SVG `points` attribute in a box of 240 x 48, and its peak as text."""
+    if len(history) < 2:
+        return "", ""
+    begin, end = history[0][0], history[-1][0]
+    peak = max(value for _, value in history)
+    if end <= begin or peak <= 0:
+        return "", ""
+    across, up = PLOT_WIDTH / (end - begin), PLOT_HEIGHT / peak
+    points = (f"{(time - begin) * across:.0f},{PLOT_HEIGHT - value * up:.0f}" for time, value in history)
+    return " ".join(points), f"peak {rate(peak)} tokens/s"

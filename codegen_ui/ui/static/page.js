@@ -1,0 +1,226 @@
+/* The browser's side of the page. Values from the server are plain text and are set as text; only the output's lines are
+   HTML, escaped and highlighted by the server. */
+"use strict";
+window.codegenUI = (() => {
+  const NEAR_BOTTOM = 24;
+  const byId = (id) => document.getElementById(id);
+  const button = (id) => { const found = byId(id); return found && (found.matches("button") ? found : found.querySelector("button")); };
+  const editor = () => document.querySelector("#cg-prompt textarea");
+
+  function setTexts(element, value) {
+    for (const field of element.querySelectorAll("[data-f]")) {
+      const text = value[field.dataset.f] ?? "";
+      if (field.textContent !== text) field.textContent = text;
+    }
+  }
+
+  /* Draw now and after every change of the value. */
+  function follow(props, watch, draw) {
+    const redraw = () => { if (props.value && typeof props.value === "object") draw(props.value); };
+    watch("value", redraw);
+    redraw();
+  }
+
+  function texts(element, props, watch) {
+    follow(props, watch, (value) => {
+      setTexts(element, value);
+      if ("tone" in value) element.dataset.tone = value.tone;
+    });
+  }
+
+  function head(element, props, watch) {
+    element.querySelector(".cg-theme").addEventListener("click", () => {
+      const dark = document.body.classList.toggle("dark");
+      try { localStorage.setItem("codegen-theme", dark ? "dark" : "light"); } catch (_) { /* private window */ }
+    });
+    follow(props, watch, (value) => {
+      setTexts(element, value);
+      element.dataset.tone = value.tone;
+      const notice = element.querySelector(".cg-notice");
+      notice.hidden = !value.notice;
+      notice.classList.toggle("error", value.tone === "failed");
+      const bar = element.querySelector(".cg-progress");
+      bar.hidden = value.tone !== "loading";
+      bar.classList.toggle("unknown", !value.percent);
+      bar.firstElementChild.style.width = value.percent || "";
+    });
+  }
+
+  function output(element, props, watch) {
+    const code = element.querySelector("code");
+    const scroll = element.querySelector(".cg-scroll");
+    let shown = [];
+    let sticky = true;
+    scroll.addEventListener("scroll", () => {
+      sticky = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_BOTTOM;
+    });
+    follow(props, watch, (lines) => {
+      if (lines.length < shown.length || lines[0] !== shown[0]) sticky = true;
+      lines.forEach((line, at) => {
+        if (at >= code.children.length) code.append(Object.assign(document.createElement("div"), { className: "line" }));
+        if (shown[at] !== line) code.children[at].innerHTML = line;
+      });
+      while (code.children.length > lines.length) code.lastElementChild.remove();
+      shown = lines.slice();
+      if (sticky) scroll.scrollTop = scroll.scrollHeight;
+    });
+    const text = () => [...code.children].map((line) => line.textContent).join("\n");
+    const bar = element.querySelector(".cg-bar");
+    bar.querySelector("[data-act=copy]").addEventListener("click", async (event) => {
+      const done = await copy(text());
+      flash(event.target, done ? "Copied" : "Not copied");
+    });
+    bar.querySelector("[data-act=download]").addEventListener("click", () => {
+      const name = (text().match(/^(?:async )?(?:def|class) +(\w+)/m) || [0, "completion"])[1];
+      save({ name: name + ".py", text: text() + (text().endsWith("\n") ? "" : "\n") });
+    });
+  }
+
+  function live(element, props, watch) {
+    element.querySelector("[data-act=seed]").addEventListener("click", () => {
+      const seed = element.querySelector("[data-f=seed]").textContent;
+      const field = document.querySelector("#cg-seed input, #cg-seed textarea");
+      if (/^\d+$/.test(seed)) { type(field, seed); field.focus(); }
+    });
+    const line = element.querySelector("polyline");
+    const area = element.querySelector("polygon");
+    const svg = element.querySelector("svg");
+    const box = svg.viewBox.baseVal;
+    follow(props, watch, (value) => {
+      setTexts(element, value);
+      element.dataset.tone = value.tone;
+      if (line.getAttribute("points") !== value.plot) {
+        line.setAttribute("points", value.plot);
+        const first = value.plot.split(",")[0];
+        area.setAttribute("points", value.plot ? `${first},${box.height} ${value.plot} ${box.width},${box.height}` : "");
+      }
+      const stop = button("cg-stop");
+      if (stop) stop.disabled = !value.busy;
+      document.body.classList.toggle("cg-busy", Boolean(value.busy));
+    });
+  }
+
+  function gallery(element, props, watch, pick, forget) {
+    follow(props, watch, (value) => {
+      for (const chips of element.querySelectorAll(".cg-chips")) {
+        const kind = chips.dataset.kind;
+        chips.replaceChildren(...(value[kind] || []).map((example, index) => {
+          const chip = Object.assign(document.createElement("button"), { type: "button", textContent: example.title });
+          chip.title = example.description;
+          chip.className = "cg-chip";
+          chip.addEventListener("click", () => pick({ kind, index }));
+          if (kind === "example") return chip;
+          const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
+          remove.className = "cg-forget";
+          remove.setAttribute("aria-label", `Forget ${example.title}`);
+          remove.addEventListener("click", () => forget({ index }));
+          const pair = Object.assign(document.createElement("span"), { className: "cg-kept" });
+          pair.append(chip, remove);
+          return pair;
+        }));
+        chips.hidden = !chips.children.length;
+      }
+    });
+  }
+
+  function runs(element, props, watch) {
+    const download = element.querySelector("[data-act=csv]");
+    const table = element.querySelector(".cg-table");
+    let csv = "";
+    download.addEventListener("click", () => save({ name: "codegen_runs.csv", text: csv }));
+    follow(props, watch, (value) => {
+      csv = value.csv;
+      download.disabled = !csv;
+      table.hidden = !value.rows.length;
+      element.querySelector(".cg-hint").hidden = Boolean(value.rows.length);
+      table.querySelector("tbody").replaceChildren(...value.rows.map((row) => {
+        const tr = document.createElement("tr");
+        tr.append(...row.map((cell) => Object.assign(document.createElement("td"), { textContent: cell, title: cell })));
+        return tr;
+      }));
+    });
+  }
+
+  function save(file) {
+    if (!file || !file.name) return;
+    const address = URL.createObjectURL(new Blob([file.text], { type: "text/plain;charset=utf-8" }));
+    const link = Object.assign(document.createElement("a"), { href: address, download: file.name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(address), 10000);
+  }
+
+  async function copy(text) {
+    if (navigator.clipboard && window.isSecureContext) {
+      try { await navigator.clipboard.writeText(text); return true; } catch (_) { /* not allowed: the old way */ }
+    }
+    const area = Object.assign(document.createElement("textarea"), { value: text });
+    area.style.position = "fixed";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+
+  function flash(element, text) {
+    const before = element.dataset.label || (element.dataset.label = element.textContent);
+    element.textContent = text;
+    setTimeout(() => { element.textContent = before; }, 1200);
+  }
+
+  function type(field, text) {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  /* Keys in the editor: Tab indents as the text itself does, Escape stops and lets the next Tab leave the editor. */
+  let tabLeaves = false;
+  function onKey(event) {
+    const area = editor();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && byId("cg-left")?.contains(event.target)) {
+      event.preventDefault();
+      event.stopPropagation();
+      // The field tells Gradio its value on blur where it has not yet: press the button a moment later.
+      setTimeout(() => button("cg-generate")?.click(), 0);
+      return;
+    }
+    if (event.key === "Escape") {
+      tabLeaves = true;
+      const stop = button("cg-stop");
+      if (stop && !stop.disabled) stop.click();
+      return;
+    }
+    if (event.target !== area) return;
+    if (event.key === "Enter" && event.shiftKey) event.stopPropagation();
+    if (event.key !== "Tab") { if (!["Shift", "Control", "Alt", "Meta"].includes(event.key)) tabLeaves = false; return; }
+    if (tabLeaves || event.ctrlKey || event.altKey || event.metaKey) { tabLeaves = false; return; }
+    event.preventDefault();
+    const unit = /^\t/m.test(area.value) ? "\t" : "    ";
+    if (event.shiftKey || area.value.slice(area.selectionStart, area.selectionEnd).includes("\n")) {
+      indent(area, unit, event.shiftKey);
+    } else {
+      document.execCommand("insertText", false, unit);
+    }
+  }
+
+  function indent(area, unit, out) {
+    const { value, selectionStart, selectionEnd } = area;
+    const from = value.lastIndexOf("\n", selectionStart - 1) + 1;
+    const lines = value.slice(from, selectionEnd).split("\n");
+    const moved = lines.map((line) => out ? line.replace(/^(\t| {1,4})/, "") : line && unit + line).join("\n");
+    area.setSelectionRange(from, selectionEnd);
+    document.execCommand("insertText", false, moved);
+    area.setSelectionRange(lines.length > 1 ? from : from + moved.length, from + moved.length);
+  }
+
+  document.addEventListener("keydown", onKey, true);
+  document.addEventListener("DOMContentLoaded", () => {
+    let kept = null;
+    try { kept = localStorage.getItem("codegen-theme"); } catch (_) { /* private window */ }
+    if (kept && !location.search.includes("__theme")) document.body.classList.toggle("dark", kept === "dark");
+  });
+
+  return { texts, head, output, live, gallery, runs, save };
+})();

@@ -1,0 +1,63 @@
+"""How the page looks: system fonts, one quiet accent, light and dark; the browser's side in `static/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from codegen_ui import highlight
+
+STATIC = Path(__file__).parent / "static"
+SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "Liberation Mono", "monospace")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What `gr.mount_gradio_app` takes beside the blocks."""
+
+    theme: gr.themes.Base
+    css: str
+    head: str
+
+
+def make_look() -> Look:
+    """Read the page's own files; nothing is fetched from another host."""
+    css = (STATIC / "page.css").read_text(encoding="utf-8") + highlight.css("#cg-output")
+    script = (STATIC / "page.js").read_text(encoding="utf-8")
+    return Look(make_theme(), css, f"<script>\n{script}\n</script>")
+
+
+def make_theme() -> gr.themes.Base:
+    theme = gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        font=SANS,
+        font_mono=MONO,
+        radius_size=gr.themes.sizes.radius_md,
+        spacing_size=gr.themes.sizes.spacing_sm,
+        text_size=gr.themes.sizes.text_sm,
+    )
+    return theme.set(
+        body_background_fill="#f6f7f8",
+        body_background_fill_dark="#0b0f14",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#121821",
+        block_border_width="0px",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_shadow="none",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#0d1219",
+        button_primary_background_fill="#0f766e",
+        button_primary_background_fill_hover="#0d655e",
+        button_primary_background_fill_dark="#14b8a6",
+        button_primary_background_fill_hover_dark="#2dd4bf",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#05201d",
+        slider_color="#0f766e",
+        slider_color_dark="#2dd4bf",
+    )
