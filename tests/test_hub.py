@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from huggingface_hub import constants
 from small_checkpoints import new_layout, old_layout
 
 from codegen_ui.checkpoints import HubRefused, hub, open_checkpoint
+from codegen_ui.checkpoints.progress import ByteCounter
 from codegen_ui.errors import ModelUnavailable
 
 REPO = "Salesforce/codegen-350M-mono"
@@ -273,6 +275,31 @@ def test_another_architecture_is_turned_down_before_its_weights_are_fetched(
 def test_something_that_is_no_hub_is_told_apart_from_no_network(served: FakeHub) -> None:
     served.repo = "another/model"
     with pytest.raises(HubRefused, match="answered 404"):
+        open_checkpoint(REPO)
+
+
+def test_xet_transfers_count_each_byte_once() -> None:
+    """The client drives the bar of a Xet download through this reporter, which has a second bar for the network."""
+    from huggingface_hub.utils._xet_progress_reporting import XetDownloadProgressReporter
+
+    seen = Seen()
+    counter = ByteCounter(seen, total=1000)
+    options = {"reconstruction_desc": "", "log_level": 30, "total": 1000, "tqdm_class": counter.file(1000)}
+    with XetDownloadProgressReporter(**options) as reporter:
+        for done in (400, 1000):
+            report = SimpleNamespace(total_bytes_completed=done, total_transfer_bytes_completed=done, total_bytes=1000)
+            report.total_bytes_completion_rate = report.total_transfer_bytes_completion_rate = 1.0
+            reporter.update_progress(report)
+    assert seen.downloaded == [400, 1000]
+
+
+def test_a_xet_transfer_that_fails_is_a_line_that_broke(served: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **options: object) -> None:
+        raise RuntimeError("Data processing error: CAS client error: network unreachable")
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", broken)
+    with pytest.raises(ModelUnavailable, match=r"broke off while downloading config\.json.*network unreachable"):
         open_checkpoint(REPO)
 
 

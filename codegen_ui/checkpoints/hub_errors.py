@@ -94,7 +94,8 @@ def download_failure(name: str, file: str, size: int, so_far: str, error: Except
         return ModelUnavailable(name, no_room(cache, free_bytes(cache), size))
     if number is not None:
         return ModelUnavailable(name, f"{file} cannot be written to the cache {cache} ({cause}).")
-    if isinstance(cause, httpx2.RequestError | OSError):
+    # The client's Xet transfers, written in Rust, report a lost line as a plain RuntimeError.
+    if isinstance(cause, httpx2.RequestError | OSError | RuntimeError):
         reason = f"the connection to the model hub broke off while downloading {file} after {so_far}"
         return ModelUnavailable(name, f"{reason} ({network_reason(cause)}). Please try again.", offline=True)
     raise error
