@@ -11,10 +11,9 @@ import torch
 
 from codegen_ui.engine.config import ModelConfig
 from codegen_ui.engine.kv_cache import KVCache
-from codegen_ui.engine.weights import parameter_count
+from codegen_ui.engine.linear import int8_available
 from codegen_ui.errors import InvalidInput
 
-GIB = 1024**3
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SLOTS_MEMORY_SHARE = 0.5
 MOST_SLOTS_CPU, MOST_SLOTS_GPU = 8, 64
@@ -51,6 +50,22 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
+def resolve_quantize(name: str, device: torch.device) -> str:
+    """ "none" or "int8" by the option's name; see `Int8Linear` for what int8 needs.
+
+    Raises `InvalidInput` where int8 is asked for and this device or this build of PyTorch has no kernels for it.
+    """
+    if name in ("none", "auto"):
+        return "none"
+    if name != "int8":
+        raise InvalidInput("quantize", name, "one of none, int8, auto")
+    if device.type != "cpu":
+        raise InvalidInput("quantize", name, f"none or auto on {device.type}: int8 is for CPUs")
+    if not int8_available():
+        raise InvalidInput("quantize", name, "none or auto here: int8 needs an x86 CPU with AVX2")
+    return name
+
+
 def device_name(device: torch.device) -> str:
     """For people: the GPU's or the CPU's name."""
     if device.type == "cuda":
@@ -69,8 +84,16 @@ def memory(device: torch.device) -> Memory:
     return _host_memory()
 
 
+def memory_free(device: torch.device) -> int:
+    return memory(device).free
+
+
+def memory_total(device: torch.device) -> int:
+    return memory(device).total
+
+
 def process_memory() -> int | None:
-    """Bytes of memory that this process holds; None where the system does not tell."""
+    """Bytes of the machine's memory that this process holds; None where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
@@ -87,33 +110,6 @@ def memory_used(device: torch.device) -> int | None:
     return process_memory()
 
 
-def load_bytes(config: ModelConfig, dtype: torch.dtype, quantize: str) -> int:
-    """The most memory that loading takes at once: the finished weights, and the largest part still in two forms."""
-    parameters = parameter_count(config)
-    embedding = config.vocab_size * config.n_embd
-    layer = config.n_embd * (4 * config.n_embd + 2 * config.inner)
-    largest = max(embedding, layer) * dtype.itemsize
-    if quantize == "int8":
-        return (parameters - embedding) + 2 * embedding + 2 * largest
-    return parameters * dtype.itemsize + 2 * largest
-
-
-def check_fits(config: ModelConfig, device: torch.device, dtype: torch.dtype, quantize: str) -> str | None:
-    """Why the model cannot be loaded here for want of memory, as a sentence for people; None where it can.
-
-    One slot of context must fit beside the weights.
-    """
-    need = load_bytes(config, dtype, quantize) + KVCache.token_bytes(config, dtype) * config.n_positions
-    free = memory(device).free
-    if need <= free:
-        return None
-    advice = "a smaller model" if quantize == "int8" or device.type != "cpu" else "a smaller model or --quantize int8"
-    return (
-        f"needs about {need / GIB:.1f} GiB of memory to load and {free / GIB:.1f} GiB are free on {device.type}; "
-        f"free some, or choose {advice}."
-    )
-
-
 def choose_slots(config: ModelConfig, device: torch.device, dtype: torch.dtype) -> tuple[int, str]:
     """How many full-length streams fit in half of the memory that is free now, and that reason in words.
 
@@ -123,7 +119,7 @@ def choose_slots(config: ModelConfig, device: torch.device, dtype: torch.dtype) 
     free = memory(device).free
     most = MOST_SLOTS_CPU if device.type == "cpu" else MOST_SLOTS_GPU
     slots = max(1, min(most, int(free * SLOTS_MEMORY_SHARE) // each))
-    limit = f"the most for {device.type}" if slots == most else f"half of the {free / GIB:.1f} GiB that are free"
+    limit = f"the most for {device.type}" if slots == most else f"half of the {free / 2**30:.1f} GiB that are free"
     return slots, f"{slots} slots of {config.n_positions} tokens, {each / 2**20:.0f} MiB each: {limit}"
 
 

@@ -1,15 +1,34 @@
-"""Linear layers of the decoder behind one interface: `y = linear(x)` for rows `x`."""
+"""Linear layers of the decoder behind one interface: `y = linear(x)` for rows `x`.
+
+- `DenseLinear`: weights as they are, any device and dtype.
+- `PackedLinear`: fp32 on a CPU, weights reordered once for oneDNN. Against PyTorch's default (MKL) it is faster at
+  every number of rows that decoding meets, most of all from 2 to 16.
+- `Int8Linear`: 8-bit weights on an x86 CPU.
+"""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
+WEIGHT_LEVELS = 127
+ACTIVATION_LEVELS = 63
+"""Largest magnitude of a quantised activation. Without VNNI the CPU adds products of 8-bit pairs in 16 bits:
+127 * 127 * 2 still fits, so 7-bit activations (1..127, zero at 64) are summed exactly, everywhere alike."""
+ACTIVATION_ZERO = 64
+SMALLEST_SCALE = 1e-30
+PACKED_ROWS = 8
+"""Number of rows for which oneDNN lays out fp32 weights; the layout serves any other number too."""
+
 
 class Linear(Protocol):
-    """A weight `[out, in]` and a bias `[out]`, ready to multiply."""
+    """A weight `[out, in]` and a bias `[out]`, ready to multiply; `bytes` is what they take at rest."""
 
     bytes: int
 
@@ -22,14 +41,86 @@ class DenseLinear:
     """Weights as they are, in fp32, bf16 or fp16, on any device."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        self.weight = weight
-        self.bias = bias
-        self.bytes = weight.numel() * weight.element_size() + bias.numel() * bias.element_size()
+        self._weight = weight
+        self._bias = bias
+        self.bytes = _bytes(weight) + _bytes(bias)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight, self.bias)
+        return functional.linear(x, self._weight, self._bias)
+
+
+class PackedLinear:
+    """fp32 weights in oneDNN's own layout, as PyTorch's compiler would place them."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, PACKED_ROWS)
+        self._bias = bias
+        self.bytes = _bytes(weight) + _bytes(bias)
+
+    @staticmethod
+    def supports(weight: Tensor) -> bool:
+        onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+        return onednn and weight.device.type == "cpu" and weight.dtype == torch.float32
+
+    def __call__(self, x: Tensor) -> Tensor:
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")
+        return result
+
+
+class Int8Linear:
+    """8-bit weights with a scale per output channel, 7-bit activations with a scale per row, both symmetric.
+
+    Each row is divided by its largest magnitude before one matmul with a fixed activation scale, and its result
+    multiplied back. So a row's result does not depend on the rows beside it, bit for bit: integer sums are exact, and
+    the rest is done row by row. (`torch.ops.quantized.linear_dynamic` has one scale for all rows.)
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        """`weight`, `bias`: on a CPU, any floating dtype; the weight is not kept."""
+        scale = weight.float().abs().amax(dim=1).div_(WEIGHT_LEVELS).clamp_min_(SMALLEST_SCALE)
+        zeros = torch.zeros(weight.shape[0], dtype=torch.int64)
+        with _fbgemm():
+            quantized = torch.quantize_per_channel(weight.float(), scale.double(), zeros, 0, torch.qint8)
+            self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+        self._bias = bias.float()
+        # Beside weights and bias: scale, zero point and column sum of each channel, 4 bytes each.
+        self.bytes = weight.numel() + 12 * weight.shape[0] + _bytes(self._bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        rows = x.float()
+        scale = torch.linalg.vector_norm(rows, torch.inf, dim=1, keepdim=True).clamp_min_(SMALLEST_SCALE)
+        result = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            rows / scale, 1 / ACTIVATION_LEVELS, ACTIVATION_ZERO, self._packed
+        )
+        return torch.addcmul(self._bias, result, scale).to(x.dtype)
+
+
+def int8_available() -> bool:
+    """Whether this build of PyTorch and this CPU have fbgemm, whose kernels `Int8Linear` uses."""
+    return "fbgemm" in torch.backends.quantized.supported_engines
 
 
 def make_linear(weight: Tensor, bias: Tensor, *, quantize: str) -> Linear:
     """The fastest layer for this weight on its device; the weight itself may be dropped afterwards."""
+    if quantize == "int8":
+        return Int8Linear(weight, bias)
+    if PackedLinear.supports(weight):
+        return PackedLinear(weight, bias)
     return DenseLinear(weight, bias)
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+@contextmanager
+def _fbgemm() -> Iterator[None]:
+    """Pack for fbgemm, whatever the process's default engine is, and without the warning that such packing gives."""
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = "fbgemm"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*quantize_per_channel.*")
+            yield
+    finally:
+        torch.backends.quantized.engine = before
