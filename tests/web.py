@@ -16,9 +16,9 @@ from codegen_ui.service import Service
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[str]:
-    """Serve `app` from a thread; yields its address, without a slash at the end."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def running(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """Serve `app` from a thread, at a free port if none is given; yields its address, without a slash at the end."""
+    listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

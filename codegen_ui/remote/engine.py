@@ -88,9 +88,13 @@ class RemoteEngine:
         end = time.monotonic() + timeout
         while not any(backend.up for backend in self._backends):
             if time.monotonic() >= end:
-                return self._why_none()
+                return self.down()
             time.sleep(0.05)
         return ""
+
+    def down(self) -> str:
+        """Which servers are down and why, for people; empty when all are up."""
+        return "; ".join(f"{backend.name} {backend.reason}" for backend in self._backends if not backend.up)
 
     def submit(self, request: GenerationRequest) -> RemoteGeneration:
         """Send a request on its way; returns at once. Raises `InvalidInput`, `Busy`, or, after `close`,
@@ -165,9 +169,6 @@ class RemoteEngine:
             if self._closed or generation not in self._tasks:
                 return
         self._loop.call_soon_threadsafe(self._cancel_task, generation)
-
-    def _why_none(self) -> str:
-        return "; ".join(f"{backend.name} {backend.reason}" for backend in self._backends if not backend.up)
 
     # From here on: the event loop's thread.
 
