@@ -18,7 +18,7 @@ from codegen_ui.ui import figures
 from codegen_ui.ui.box_panel import box_value
 from codegen_ui.ui.figures import Live
 from codegen_ui.ui.gallery_panel import MAX_SAVED, gallery_value, sound
-from codegen_ui.ui.inputs import FIELDS, Inputs, find_problem, from_settings, to_settings, tokens_left
+from codegen_ui.ui.inputs import FIELDS, Inputs, from_settings, to_settings, tokens_left
 from codegen_ui.ui.model_panel import describe
 from codegen_ui.ui.prompt_panel import meter_value
 from codegen_ui.ui.runs import title_of
@@ -47,13 +47,6 @@ class Actions:
         *fields, model = values
         async for update in self._streams.run(Inputs(*fields), model, session_of(request)):
             yield update
-
-    def check(self, *values: Any) -> list[dict[str, Any]]:
-        """A verdict a field, shown at the field; runs before `generate` and costs no slot."""
-        problem = find_problem(Inputs(*values[:-1]))
-        bad = "" if problem is None else problem.field
-        message = "" if problem is None else message_of(problem)
-        return [gr.validate(name != bad, message if name == bad else "") for name in (*FIELDS, "model")]
 
     async def stop(self, request: gr.Request) -> None:
         """Stop this tab's run; its stream shows the end itself."""
@@ -141,7 +134,7 @@ class Actions:
         try:
             kept = {"title": title_for(title, inputs), "prompt": inputs.prompt, "settings": to_settings(inputs)}
         except InvalidInput as problem:
-            return gr.skip(), {"message": f"Not saved. {message_of(problem)}"}
+            return gr.skip(), {"message": f"Not saved. {problem}"}
         others = [other for other in sound(saved) if other["title"] != kept["title"]]
         return [*others, kept][-MAX_SAVED:], {"message": f"Saved “{kept['title']}” in this browser."}
 
@@ -191,13 +184,6 @@ class Actions:
 
 def session_of(request: gr.Request) -> str:
     return str(request.session_hash or "")
-
-
-def message_of(problem: InvalidInput) -> str:
-    """For a message that stands at its field already."""
-    if problem.field == "prompt" and problem.value == "''":
-        return "Please type a prompt first."
-    return f"{problem.value} is not allowed; it must be {problem.limit}."
 
 
 def limits(name: str, info: ModelInfo) -> Any:

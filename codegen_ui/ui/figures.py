@@ -5,6 +5,7 @@ Everything that leaves this module is plain text; the browser sets it as text, n
 
 from __future__ import annotations
 
+from codegen_ui.errors import InvalidInput
 from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
 from codegen_ui.request import FinishReason
@@ -52,7 +53,16 @@ def idle() -> Live:
 
 
 def blank() -> Live:
-    return {**dict.fromkeys(FIGURES, NONE), "plot": "", "peak": "", "note": "", "busy": "", "rate_label": "tokens/s"}
+    return {
+        **dict.fromkeys(FIGURES, NONE),
+        "rate_label": "tokens/s",
+        "plot": "",
+        "peak": "",
+        "note": "",
+        "busy": "",
+        "field": "",
+        "problem": "",
+    }
 
 
 def waiting(state: str, note: str, latency_seconds: float) -> Live:
@@ -65,6 +75,14 @@ def refused(message: str) -> Live:
     return {**blank(), "state": "not started", "tone": "error", "note": message}
 
 
+def invalid(problem: InvalidInput) -> Live:
+    """A run that could not start because of one value: the browser shows the message at its field."""
+    message = f"{problem.value} is not allowed; it must be {problem.limit}."
+    if problem.field == "prompt" and problem.value == "''":
+        message = "Please type a prompt first."
+    return {**refused("Please look at the marked field."), "field": problem.field, "problem": message}
+
+
 def live(snapshot: Snapshot) -> Live:
     """The panel of a generation now."""
     metrics = snapshot.metrics
@@ -73,6 +91,8 @@ def live(snapshot: Snapshot) -> Live:
     return {
         "state": state_text(snapshot),
         "tone": tone(snapshot),
+        "field": "",
+        "problem": "",
         "busy": "" if done else "1",
         "note": str(snapshot.error) if snapshot.error is not None else "",
         "rate": rate(metrics.tokens_per_second if done else metrics.tokens_per_second_now),

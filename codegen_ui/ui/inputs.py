@@ -54,22 +54,13 @@ def to_request(inputs: Inputs, visitor: str = "") -> GenerationRequest:
     )
 
 
-def find_problem(inputs: Inputs) -> InvalidInput | None:
-    """What is wrong with the inputs, if anything is."""
-    try:
-        to_request(inputs)
-    except InvalidInput as problem:
-        return problem
-    return None
-
-
 def parse_seed(text: str | None) -> int | None:
     """None for an empty field or the word 'random'. Raises `InvalidInput`."""
     typed = (text or "").strip()
     if typed.lower() in ("", RANDOM):
         return None
     if not re.fullmatch(r"[0-9]{1,19}", typed) or int(typed) > MAX_SEED:
-        raise InvalidInput("seed", typed, f"empty, 'random', or a whole number from 0 to {MAX_SEED}")
+        raise InvalidInput("seed", typed, "empty, 'random', or a whole number below 2^63")
     return int(typed)
 
 

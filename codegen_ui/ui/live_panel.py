@@ -21,7 +21,7 @@ SMALL = (
     ("why", "Stopped by"),
     ("saved", "Saved by stopping early"),
     ("lookup", "Prompt lookup"),
-    ("blog", "Blog post's “throughput”: (prompt + output) / latency"),
+    ("blog", "Blog post's figure: (prompt + output) / latency"),
 )
 
 

@@ -109,7 +109,6 @@ def wire_generation(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None
         "fn": actions.generate,
         "inputs": [*panels.inputs, panels.model.picker],
         "outputs": [panels.output.output, panels.live.live],
-        "validator": actions.check,
         "show_progress": "hidden",
         "api_visibility": "private",
         # Raw values: `Inputs` checks them, and text and figures need no work of Gradio's at each update.

@@ -8,7 +8,7 @@ import gradio as gr
 
 from codegen_ui.ui.figures import NONE
 
-LINES = 13
+LINES = 11
 
 
 @dataclass(frozen=True)

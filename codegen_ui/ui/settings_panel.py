@@ -11,15 +11,15 @@ from codegen_ui.request import MAX_LENGTH, StopAt
 from codegen_ui.ui.inputs import DEFAULTS
 
 STOP_CHOICES = [
-    ("End of function", StopAt.FUNCTION.value),
-    ("Paper's truncation", StopAt.PAPER.value),
-    ("Model's own end", StopAt.EOS.value),
-    ("Length only", StopAt.LENGTH.value),
+    ("Function end", StopAt.FUNCTION.value),
+    ("Paper's rule", StopAt.PAPER.value),
+    ("Model's end", StopAt.EOS.value),
+    ("Max length", StopAt.LENGTH.value),
 ]
 
 PRESETS: dict[str, dict[str, float]] = {
     "Greedy": {"temperature": 0, "top_p": 1, "top_k": 0, "min_p": 0, "repetition_penalty": 1},
-    "The paper's": {"temperature": 0.2, "top_p": 0.95, "top_k": 0, "min_p": 0, "repetition_penalty": 1},
+    "Paper": {"temperature": 0.2, "top_p": 0.95, "top_k": 0, "min_p": 0, "repetition_penalty": 1},
     "Creative": {"temperature": 0.8, "top_p": 0.95, "top_k": 0, "min_p": 0.02, "repetition_penalty": 1.05},
 }
 
@@ -63,11 +63,11 @@ def build_settings_panel() -> SettingsPanel:
             presets = [gr.Button(name, size="sm", min_width=64, elem_classes="cg-preset") for name in PRESETS]
         stop_at = gr.Radio(STOP_CHOICES, value=DEFAULTS["stop_at"], label="Stop at", elem_id="cg-stop-at")
         with gr.Row(elem_classes="cg-pair"):
-            max_length = slider("max_length", "Max length, prompt included", 2, MAX_LENGTH, 1)
-            temperature = slider("temperature", "Temperature (0 is greedy)", 0, 2, 0.05)
+            max_length = slider("max_length", "Max length, with prompt", 2, MAX_LENGTH, 1)
+            temperature = slider("temperature", "Temperature, 0: greedy", 0, 2, 0.05)
         with gr.Row(elem_classes="cg-pair"):
             top_p = slider("top_p", "Top-p", 0.05, 1, 0.01)
-            top_k = slider("top_k", "Top-k (0 is off)", 0, 200, 1)
+            top_k = slider("top_k", "Top-k, 0: off", 0, 200, 1)
         with gr.Row(elem_classes="cg-pair"):
             min_p = slider("min_p", "Min-p", 0, 0.5, 0.01)
             repetition_penalty = slider("repetition_penalty", "Repetition penalty", 1, 2, 0.01)
@@ -95,5 +95,12 @@ def build_settings_panel() -> SettingsPanel:
 
 def slider(name: str, label: str, low: float, high: float, step: float) -> gr.Slider:
     return gr.Slider(
-        low, high, value=DEFAULTS[name], step=step, label=label, elem_id=f"cg-{name.replace('_', '-')}", min_width=120
+        low,
+        high,
+        value=DEFAULTS[name],
+        step=step,
+        label=label,
+        elem_id=f"cg-{name.replace('_', '-')}",
+        min_width=120,
+        buttons=[],
     )

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 
-from codegen_ui.errors import PlaygroundError
+from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.generation import Generation, Snapshot
 from codegen_ui.highlight import IncrementalHighlighter, highlight
 from codegen_ui.request import GenerationRequest
@@ -80,6 +80,8 @@ class Streams:
                     yield highlighter.final(snapshot.text), figures.live(snapshot)
                 else:
                     yield highlighter.update(snapshot.text), figures.live(snapshot)
+        except InvalidInput as problem:
+            yield [], figures.invalid(problem)
         except PlaygroundError as error:
             yield highlight(inputs.prompt), figures.refused(str(error))
         finally:

@@ -3,6 +3,9 @@
 "use strict";
 window.codegenUI = (() => {
   const NEAR_BOTTOM = 24;
+  const FIELDS = { prompt: "prompt", max_length: "max-length", max_new_tokens: "max-length", temperature: "temperature",
+    top_p: "top-p", top_k: "top-k", min_p: "min-p", repetition_penalty: "repetition-penalty", seed: "seed",
+    stop: "stop-strings", stop_at: "stop-at", model: "picker" };
   const byId = (id) => document.getElementById(id);
   const button = (id) => { const found = byId(id); return found && (found.matches("button") ? found : found.querySelector("button")); };
   const editor = () => document.querySelector("#cg-prompt textarea");
@@ -61,6 +64,11 @@ window.codegenUI = (() => {
         if (shown[at] !== line) code.children[at].innerHTML = line;
       });
       while (code.children.length > lines.length) code.lastElementChild.remove();
+      let made = false;
+      for (const line of code.children) {
+        made = made || line.querySelector(".completion") !== null;
+        line.classList.toggle("made", made);
+      }
       shown = lines.slice();
       if (sticky) scroll.scrollTop = scroll.scrollHeight;
     });
@@ -94,10 +102,30 @@ window.codegenUI = (() => {
         const first = value.plot.split(",")[0];
         area.setAttribute("points", value.plot ? `${first},${box.height} ${value.plot} ${box.width},${box.height}` : "");
       }
+      showProblem(value.field, value.problem);
       const stop = button("cg-stop");
       if (stop) stop.disabled = !value.busy;
       document.body.classList.toggle("cg-busy", Boolean(value.busy));
     });
+  }
+
+  /* The message of a refused value stands at its field until that field changes or another run begins. */
+  function showProblem(name, message) {
+    for (const old of document.querySelectorAll(".cg-field-error")) {
+      old.parentElement.classList.remove("cg-bad");
+      old.parentElement.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
+      old.remove();
+    }
+    const field = name && byId("cg-" + FIELDS[name]);
+    if (!field) return;
+    const note = Object.assign(document.createElement("p"), { className: "cg-field-error", textContent: message });
+    note.setAttribute("role", "alert");
+    field.append(note);
+    field.classList.add("cg-bad");
+    const input = field.querySelector("textarea, input");
+    input?.setAttribute("aria-invalid", "true");
+    input?.focus();
+    field.addEventListener("input", () => showProblem(), { once: true });
   }
 
   function gallery(element, props, watch, pick, forget) {
