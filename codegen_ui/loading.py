@@ -6,7 +6,6 @@ place of a model that the hub did not give, and says so.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import threading
 import time
@@ -14,7 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from codegen_ui.checkpoints import BUNDLED, HubRefused, is_local, open_checkpoint, parameter_count, required_bytes
+from codegen_ui.checkpoints import (
+    BUNDLED,
+    HubRefused,
+    import_libraries,
+    open_checkpoint,
+    parameter_count,
+    required_bytes,
+)
 from codegen_ui.checkpoints.progress import Progress, no_progress, readable_bytes
 from codegen_ui.engine.config import ModelConfig
 from codegen_ui.engine.options import DEVICES, DTYPES, QUANTIZE, EngineOptions
@@ -102,16 +108,17 @@ def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress) -> Loaded:
 def run(name: str, plan: Plan, progress: Progress) -> LocalEngine:
     """Open, load and start. Raises `ModelUnavailable`, or `InvalidInput` for a device that this machine lacks."""
     start = time.monotonic()
-    importing = threading.Thread(target=importlib.import_module, args=("torch",), name="import torch", daemon=True)
-    importing.start()  # it takes seconds, in which the hub can be asked
-    if is_local(name):
-        progress("importing torch and transformers", 0, None)
-    checkpoint = open_checkpoint(
-        name,
-        revision=plan.revision,
-        progress=progress,
-        admit=lambda config: check_memory(name, config, plan),
-    )
+    # The imports take seconds, in which the hub can be asked.
+    imports = threading.Thread(target=import_libraries, name="import torch and transformers", daemon=True)
+    imports.start()
+
+    def admit(config: ModelConfig) -> None:
+        if imports.is_alive():
+            progress("importing torch and transformers", 0, None)
+        imports.join()
+        check_memory(name, config, plan)
+
+    checkpoint = open_checkpoint(name, revision=plan.revision, progress=progress, admit=admit)
     try:
         model = load_model(checkpoint, plan, progress)
         checkpoint.weights.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from codegen_ui.checkpoints.checkpoint import BUNDLED, Checkpoint, is_local, open_checkpoint
+from codegen_ui.checkpoints.checkpoint import BUNDLED, Checkpoint, open_checkpoint
 from codegen_ui.checkpoints.hub_errors import HubRefused
 from codegen_ui.checkpoints.known import KNOWN_MODELS, KnownModel
 from codegen_ui.checkpoints.layout import parameter_count, required_bytes
+from codegen_ui.checkpoints.tokenizer import import_libraries
 
 __all__ = [
     "BUNDLED",
@@ -13,7 +14,7 @@ __all__ = [
     "Checkpoint",
     "HubRefused",
     "KnownModel",
-    "is_local",
+    "import_libraries",
     "open_checkpoint",
     "parameter_count",
     "required_bytes",

@@ -22,6 +22,12 @@ class BrokenTokenizer(Exception):
     """The tokenizer's files are missing or damaged; the text says which."""
 
 
+def import_libraries() -> None:
+    """What opening a checkpoint will import, to be done meanwhile in another thread."""
+    import torch  # noqa: F401
+    from transformers import CodeGenTokenizer  # noqa: F401
+
+
 def has_tokenizer(folder: Path) -> bool:
     whole = (folder / "tokenizer.json").is_file()
     return whole or all((folder / name).is_file() for name in ("vocab.json", "merges.txt"))
