@@ -129,6 +129,10 @@ class LocalEngine:
     def count_tokens(self, text: str) -> int:
         return len(self._encode(text))
 
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The token ids that a prompt of this text has, before it is fitted to the context."""
+        return tuple(self._encode(text))
+
     def stats(self) -> EngineStats:
         prefixes = self._runner.prefixes
         with self._lock:

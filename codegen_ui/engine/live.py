@@ -121,7 +121,8 @@ class LiveGeneration:
 
     def subscribe(self, wake: Callable[[], None]) -> None:
         with self._lock:
-            if self._reason is None:
+            # Not `_reason`, which is set a moment earlier: whoever is woken must find `result` ready.
+            if not self._done.is_set():
                 self._watchers.append(wake)
                 return
         wake()
@@ -195,7 +196,8 @@ class LiveGeneration:
             self._stream.fail(error)
         else:
             self._stream.close()
-        self._done.set()
+        with self._lock:
+            self._done.set()
         self.notify()
         self._watchers.clear()
 
