@@ -15,9 +15,9 @@ from small_checkpoints import new_layout, old_layout, random_model, write_config
 from transformers import AutoConfig, CodeGenConfig, CodeGenForCausalLM
 
 from codegen_ui.checkpoints import BUNDLED, KNOWN_MODELS, checkpoint, open_checkpoint, parameter_count, required_bytes
-from codegen_ui.checkpoints.layout import expected_tensors
 from codegen_ui.checkpoints.progress import readable_bytes
 from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.shapes import parameter_shapes
 from codegen_ui.errors import ModelUnavailable
 
 
@@ -72,7 +72,7 @@ def test_safetensors_win_over_bin(tmp_path: Path) -> None:
 def test_a_lookup_reads_one_tensor_and_keeps_nothing_open_after_close(tmp_path: Path) -> None:
     new_layout(tmp_path)
     opened = open_checkpoint(str(tmp_path))
-    assert len(opened.weights) == len(expected_tensors(opened.config))
+    assert len(opened.weights) == len(parameter_shapes(opened.config))
     opened.weights.close()
     with pytest.raises(AttributeError):
         opened.weights["lm_head.bias"]
@@ -265,7 +265,7 @@ def test_the_published_shapes_have_the_tensors_that_transformers_gives_them(mode
     theirs.n_head, theirs.rotary_dim, theirs.tie_word_embeddings = config.n_head, config.rotary_dim, False
     with torch.device("meta"):
         reference = CodeGenForCausalLM(theirs)
-    assert {name: tuple(tensor.shape) for name, tensor in reference.state_dict().items()} == expected_tensors(config)
+    assert {name: tuple(tensor.shape) for name, tensor in reference.state_dict().items()} == parameter_shapes(config)
     assert parameter_count(config) == sum(p.numel() for p in reference.parameters())
 
 

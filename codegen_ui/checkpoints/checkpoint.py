@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codegen_ui.checkpoints.layout import expected_tensors
 from codegen_ui.checkpoints.progress import Progress, no_progress
 from codegen_ui.checkpoints.tokenizer import BrokenTokenizer, end_of_text, has_tokenizer, load_tokenizer, read_json
 from codegen_ui.checkpoints.weights import BrokenWeights, LazyWeights
 from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.shapes import parameter_shapes
 from codegen_ui.errors import ModelUnavailable
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def open_folder(name: str, folder: Path, progress: Progress = no_progress) -> Ch
     try:
         tokenizer = load_tokenizer(folder, config)
         progress("opening the weights", 0, None)
-        weights = LazyWeights(folder, expected_tensors(config))
+        weights = LazyWeights(folder, parameter_shapes(config))
     except (BrokenWeights, BrokenTokenizer) as error:
         raise ModelUnavailable(name, f"the checkpoint in {folder} cannot be used: {error}.") from error
     config = replace(config, eos_token_id=end_of_text(tokenizer, config))

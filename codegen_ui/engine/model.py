@@ -20,7 +20,8 @@ from codegen_ui.engine.kv_cache import KVCache
 from codegen_ui.engine.linear import Linear, make_linear
 from codegen_ui.engine.plan import AttentionGroup, Segment, StepPlan, plan_step
 from codegen_ui.engine.rotary import Rotary
-from codegen_ui.engine.weights import LayerWeights, RandomWeights, WeightReader, parameter_count
+from codegen_ui.engine.shapes import parameter_count
+from codegen_ui.engine.weights import LayerWeights, RandomWeights, WeightReader
 
 __all__ = ["CodeGenModel", "Segment"]
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.shapes import parameter_count, parameter_shapes
 
 MP_NUM = 4
 """CodeGen was trained on four model-parallel shards; `qkv_proj` keeps their order."""
@@ -33,26 +34,6 @@ class LayerWeights:
     in_bias: Tensor
     out_weight: Tensor
     out_bias: Tensor
-
-
-def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Every tensor that a CodeGen checkpoint must have, by its name in transformers."""
-    d, inner = config.n_embd, config.inner
-    shapes: dict[str, tuple[int, ...]] = {"transformer.wte.weight": (config.vocab_size, d)}
-    for i in range(config.n_layer):
-        h = f"transformer.h.{i}."
-        shapes[h + "ln_1.weight"] = shapes[h + "ln_1.bias"] = (d,)
-        shapes[h + "attn.qkv_proj.weight"] = (3 * d, d)
-        shapes[h + "attn.out_proj.weight"] = (d, d)
-        shapes[h + "mlp.fc_in.weight"], shapes[h + "mlp.fc_in.bias"] = (inner, d), (inner,)
-        shapes[h + "mlp.fc_out.weight"], shapes[h + "mlp.fc_out.bias"] = (d, inner), (d,)
-    shapes["transformer.ln_f.weight"] = shapes["transformer.ln_f.bias"] = (d,)
-    shapes["lm_head.weight"], shapes["lm_head.bias"] = (config.vocab_size, d), (config.vocab_size,)
-    return shapes
-
-
-def parameter_count(config: ModelConfig) -> int:
-    return sum(torch.Size(shape).numel() for shape in parameter_shapes(config).values())
 
 
 class WeightReader:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
-from codegen_ui.checkpoints.layout import expected_tensors
 from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.shapes import parameter_shapes
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ def gptj_config(config: ModelConfig, dtype: str) -> dict[str, object]:
 def gptj_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every tensor of the converted checkpoint, in the order in which they are written."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for name, shape in expected_tensors(config).items():
+    for name, shape in parameter_shapes(config).items():
         if name.endswith(QKV):
             shapes |= {name.replace("qkv_proj", part): (config.n_embd, config.n_embd) for part in PARTS}
         else:
