@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
 import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+# Before gradio is imported: no telemetry, no version check, no request to any other host.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from codegen_ui import api
+from codegen_ui.announce import Announcer
 from codegen_ui.errors import InvalidInput
+from codegen_ui.gallery import load_gallery
+from codegen_ui.service import Loader, Service
 from codegen_ui.settings import DEFAULT_PORT, Settings
+from codegen_ui.ui.page import Page, build_page
 
 PORTS_TO_TRY = 100
 SHUTDOWN_SECONDS = 3
@@ -68,3 +85,93 @@ def bind(settings: Settings) -> socket.socket:
             reason = error
     where = f"{settings.port}" if settings.port else f"{DEFAULT_PORT} to {DEFAULT_PORT + PORTS_TO_TRY - 1}"
     raise InvalidInput("port", where, f"a port that is free on {settings.host} ({reason})")
+
+
+def make_service(settings: Settings, announce: Announcer) -> Service:
+    """The operator's models, none loaded yet: on this machine, or on the servers of `--backend-url`."""
+    load: Loader
+    if settings.backend_url:
+        from codegen_ui.remote import make_loader as make_remote_loader
+
+        load = make_remote_loader(
+            settings.backend_url,
+            settings.backend_model,
+            settings.backend_key_file,
+            deadline_seconds=settings.deadline_seconds,
+        )
+        return Service([settings.backend_model or "remote"], load, announce)
+    from codegen_ui.loading import make_loader
+
+    load = make_loader(
+        revision=settings.revision,
+        device=settings.device,
+        dtype=settings.dtype,
+        quantize=settings.quantize,
+        slots=settings.slots,
+        max_waiting=settings.max_waiting,
+        deadline_seconds=settings.deadline_seconds,
+        prefix_cache_mb=settings.prefix_cache_mb,
+        lookup=settings.lookup,
+        prefill_chunk=settings.prefill_chunk,
+    )
+    return Service(settings.model, load, announce)
+
+
+def create_app(service: Service, page: Page, settings: Settings) -> FastAPI:
+    """The API's routes, then the page. The first model begins to load when the server has begun to listen."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await asyncio.to_thread(service.close)
+
+    app = FastAPI(title="CodeGen Playground", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(Security)
+    api.register(app, service, keys=api.read_keys(settings.api_key_file), log_prompts=settings.log_prompts)
+    gr.mount_gradio_app(
+        app,
+        page.blocks,
+        path="/",
+        root_path=settings.root_path or None,
+        theme=page.theme,
+        css=page.css,
+        head=page.head,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        show_error=False,
+        max_file_size=0,
+        ssr_mode=False,
+    )
+    return app
+
+
+def serve(settings: Settings) -> None:
+    """Serve until interrupted. Raises `InvalidInput` where the port or an option cannot be used."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    listener = bind(settings)
+    address = address_of(listener, settings)
+    service = make_service(settings, Announcer(address, say))
+    page = build_page(service, load_gallery(settings.examples))
+    app = create_app(service, page, settings)
+    say(f"The page answers at {address} while the model loads.")
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        service.close()
+
+
+def address_of(listener: socket.socket, settings: Settings) -> str:
+    """The address to open in a browser on this machine."""
+    host, port = listener.getsockname()[:2]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}{settings.root_path}"
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
