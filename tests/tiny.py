@@ -39,6 +39,7 @@ class Tiny:
         """What transformers' `generate` makes of a prompt, ids that have no text excluded, end of text ignored."""
         output = self.theirs.generate(
             torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.int64),  # a 0 in the prompt is no padding
             do_sample=False,
             max_new_tokens=tokens,
             eos_token_id=None,

@@ -12,7 +12,7 @@ MIN_MATCH = 3
 MAX_MATCH = 12
 CANDIDATES = 8
 MAX_DRAFT = 12
-ALLOWED_LOSS = 0.02
+ALLOWED_LOSS = 0.015
 FIRST_ALLOWANCE_STEPS = 0.5
 
 
@@ -52,10 +52,10 @@ class Lookup:
 
 
 class DraftBudget:
-    """How many tokens to draft for one sequence, so that what lost drafts cost stays under 2% of its decoding time.
+    """How many tokens to draft for one sequence, so that what lost drafts cost stays under 1.5% of its decoding time.
 
     It keeps a balance in seconds: steps that accepted drafts saved against what verifying cost. Drafting goes on while
-    the balance is above minus 2% of the time so far (and half a step, for the first try). The draft's length is the one
+    the balance is above minus 1.5% of the time so far (and half a step, for the first try). The draft's length is the one
     with the best expected gain at the share of drafts accepted lately.
     """
 

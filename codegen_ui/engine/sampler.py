@@ -216,7 +216,7 @@ def _draw(weights: Tensor, ids: Tensor | None, uniforms: Sequence[float]) -> Ten
         weights = weights.gather(-1, order)
     exact = torch.float32 if weights.device.type == "mps" else torch.float64
     cdf = weights.to(exact).cumsum(-1)
-    total = cdf[:, -1:]
+    total = cdf[:, -1:].contiguous()
     target = torch.tensor(uniforms, dtype=exact, device=weights.device)[:, None] * total
     index = torch.searchsorted(cdf, target, right=True)
     # Rounding may put the target on the total itself: the last id of positive weight is where the total is reached.

@@ -50,8 +50,8 @@ class Scheduler(Generic[JobT]):
     """Waiting and running jobs. Not thread-safe: the engine holds its lock.
 
     Fairness: a free slot goes to the visitor with the fewest running jobs. Among equals it goes to whoever has waited
-    longest without being served: a job counts as waiting from its arrival or from its visitor's last admission, the
-    later of the two. So a visitor's hundred requests go round robin with the others', one of each at a time, and nobody
+    longest without being served: a job counts as waiting from its arrival or from when its visitor was last being
+    served, the later of the two. So a visitor's hundred requests go round robin with the others', one of each at a time, and nobody
     who arrives later can pass a visitor again and again. Within one visitor: oldest first.
     """
 
@@ -87,6 +87,7 @@ class Scheduler(Generic[JobT]):
         if job not in self._running:
             return None
         self._running.remove(job)
+        self._served[job.visitor] = next(self._clock)
         self._forget_absent(job.visitor)
         slot, job.slot = job.slot, None
         assert slot is not None
@@ -148,7 +149,7 @@ class Scheduler(Generic[JobT]):
 
 
 def next_job(waiting: Sequence[JobT], running: Mapping[str, int], served: Mapping[str, int]) -> JobT:
-    """Who gets the next slot; see `Scheduler`. `running` counts jobs by visitor, `served` has their last admissions."""
+    """Who gets the next slot; see `Scheduler`. `running` counts jobs by visitor, `served` when they were last served."""
     return min(
         waiting,
         key=lambda job: (running.get(job.visitor, 0), max(job.arrival, served.get(job.visitor, -1)), job.arrival),
