@@ -55,8 +55,8 @@ class DraftBudget:
     """How many tokens to draft for one sequence, so that what lost drafts cost stays under 1.5% of its decoding time.
 
     It keeps a balance in seconds: steps that accepted drafts saved against what verifying cost. Drafting goes on while
-    the balance is above minus 1.5% of the time so far (and half a step, for the first try). The draft's length is the one
-    with the best expected gain at the share of drafts accepted lately.
+    the balance is above minus 1.5% of the time so far (and half a step, for the first try). The draft's length is the
+    one with the best expected gain at the share of drafts accepted lately.
     """
 
     def __init__(self) -> None:

@@ -51,8 +51,8 @@ class Scheduler(Generic[JobT]):
 
     Fairness: a free slot goes to the visitor with the fewest running jobs. Among equals it goes to whoever has waited
     longest without being served: a job counts as waiting from its arrival or from when its visitor was last being
-    served, the later of the two. So a visitor's hundred requests go round robin with the others', one of each at a time, and nobody
-    who arrives later can pass a visitor again and again. Within one visitor: oldest first.
+    served, the later of the two. So a visitor's hundred requests go round robin with the others', one of each at a
+    time, and nobody who arrives later can pass a visitor again and again. Within one visitor: oldest first.
     """
 
     def __init__(self, slots: int) -> None:
@@ -149,7 +149,7 @@ class Scheduler(Generic[JobT]):
 
 
 def next_job(waiting: Sequence[JobT], running: Mapping[str, int], served: Mapping[str, int]) -> JobT:
-    """Who gets the next slot; see `Scheduler`. `running` counts jobs by visitor, `served` when they were last served."""
+    """Who gets the next slot; see `Scheduler`. By visitor: `running` jobs, and when they were last `served`."""
     return min(
         waiting,
         key=lambda job: (running.get(job.visitor, 0), max(job.arrival, served.get(job.visitor, -1)), job.arrival),
