@@ -129,6 +129,14 @@ def test_wrong_options_are_named_without_a_trace(
 def test_a_model_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--model", tmp_path / "nowhere", "--out", tmp_path / "out") == 2
     assert "there is no such folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new_layout(tmp_path / "source")
+    (tmp_path / "file").write_text("")
+    assert run("--model", tmp_path / "source", "--out", tmp_path / "file" / "out") == 2
+    assert "a folder that can be made (Not a directory)" in capsys.readouterr().err
 
 
 def test_a_dtype_that_cannot_hold_the_weights_is_refused_and_leaves_nothing(

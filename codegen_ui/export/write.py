@@ -23,13 +23,9 @@ def stored_dtype(checkpoint: Checkpoint) -> str:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises `InvalidInput` where `folder` is in use or cannot be made."""
+    """Raises `InvalidInput` where `folder` is in use. It is not made yet: the model may turn out to be none."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InvalidInput("out", str(folder), "an empty folder, or one that does not exist yet")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput("out", str(folder), f"a folder that can be made ({error.strerror})") from None
 
 
 def write_gptj(
@@ -51,6 +47,10 @@ def write_gptj(
     if free is not None and free < total:
         room = f"a folder on a disk with {readable_bytes(total)} free ({readable_bytes(free)} are)"
         raise InvalidInput("out", str(folder), room)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput("out", str(folder), f"a folder that can be made ({error.strerror})") from None
     try:
         write_weights(checkpoint, folder, dtype, max_shard_bytes, progress, total)
         checkpoint.tokenizer.save_pretrained(str(folder))
