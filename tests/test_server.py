@@ -1,0 +1,116 @@
+"""The server: one port for page and API, closed to foreign origins, and a start that the terminal can follow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fake_engine import FakeEngine
+from small_checkpoints import new_layout
+from starlette.testclient import TestClient
+
+from codegen_ui.errors import InvalidInput
+from codegen_ui.server import address_of, bind, create_app
+from codegen_ui.service import Loaded, Service
+from codegen_ui.settings import DEFAULT_PORT, Settings
+from codegen_ui.ui.page import build_page
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    service = Service(["fake"], lambda name, progress: Loaded(FakeEngine()))
+    with TestClient(create_app(service, build_page(service, []), Settings())) as client:
+        yield client
+
+
+def test_the_page_and_the_api_share_a_port(client: TestClient) -> None:
+    assert "CodeGen Playground" in client.get("/").text
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/v1/models").json()["data"][0]["id"] == "fake"
+
+
+def test_no_foreign_origin_may_read_an_answer(client: TestClient) -> None:
+    answer = client.get("/config", headers={"Origin": "http://elsewhere.example", "Host": "box.example"})
+    assert answer.status_code == 200
+    assert [name for name in answer.headers if name.startswith("access-control")] == []
+
+
+def test_the_browser_is_told_to_ask_no_other_host(client: TestClient) -> None:
+    policy = client.get("/").headers["content-security-policy"]
+    assert policy.startswith("default-src 'self'")
+    assert "http" not in policy
+    assert "*" not in policy
+
+
+@pytest.mark.parametrize(
+    "path", ["/gradio_api/upload", "/gradio_api/file=http://127.0.0.1/x", "/gradio_api/proxy=http://x", "/monitoring"]
+)
+def test_routes_that_take_files_or_fetch_addresses_are_closed(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 403
+    assert client.post(path).status_code == 403
+
+
+def test_the_route_around_the_queue_is_closed(client: TestClient) -> None:
+    assert client.post("/gradio_api/run/generate", json={"data": ["x"]}).status_code in (403, 404)
+
+
+def test_a_port_in_use_is_named_when_asked_for_and_passed_over_when_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InvalidInput, match=f"port: '{port}' is not allowed"):
+            bind(Settings(port=port))
+    with bind(Settings()) as first, bind(Settings()) as second:
+        first.listen()
+        ports = [listener.getsockname()[1] for listener in (first, second)]
+    assert all(DEFAULT_PORT <= port < DEFAULT_PORT + 100 for port in ports)
+
+
+def test_a_host_that_is_not_this_machine_is_named() -> None:
+    with pytest.raises(InvalidInput, match="host: 'no such host'"):
+        bind(Settings(host="no such host"))
+
+
+def test_the_address_to_open_is_one_that_a_browser_here_can_reach() -> None:
+    with bind(Settings(host="0.0.0.0")) as listener:
+        port = listener.getsockname()[1]
+        assert address_of(listener, Settings(host="0.0.0.0", root_path="/x")) == f"http://127.0.0.1:{port}/x"
+
+
+def test_the_command_serves_a_folder_tells_every_stage_and_stops_on_an_interrupt(tmp_path: Path) -> None:
+    new_layout(tmp_path / "checkpoint")
+    command = [sys.executable, "-u", "app.py", "--model", str(tmp_path / "checkpoint"), "--device", "cpu"]
+    environ = {**os.environ, "CODEGEN_UI_SLOTS": "2"}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    try:
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line.strip())
+            if line.startswith("Open http"):
+                break
+        address = lines[-1].removeprefix("Open ")
+        assert f"The page answers at {address} while the model loads." in lines
+        assert any("loading weights" in line for line in lines)
+        assert any("Loaded in" in line and "2 slots" in line for line in lines)
+        answer = httpx.post(f"{address}/v1/completions", json={"prompt": "def f(", "max_tokens": 3}, timeout=60)
+        assert answer.json()["usage"]["completion_tokens"] >= 1
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert time.monotonic() - begin < 15
+        assert "Traceback" not in process.stdout.read()
+    finally:
+        process.kill()
+        process.wait()
