@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fake_hub import FakeHub, closed_port, silent_server
+from fake_hub import FakeHub, closed_port, point_client_at, silent_server
 from huggingface_hub import constants
 from small_checkpoints import new_layout, old_layout
 
@@ -40,13 +40,7 @@ def old_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def point_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settle:
     """Makes the hub's client ask the given address, with an empty cache."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-
-    def settle(url: str) -> None:
-        monkeypatch.setattr(constants, "ENDPOINT", url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
-
-    return settle
+    return lambda url: point_client_at(monkeypatch, url, tmp_path / "cache")
 
 
 @pytest.fixture
@@ -305,7 +299,10 @@ def test_a_xet_transfer_that_fails_is_a_line_that_broke(served: FakeHub, monkeyp
 
 def test_the_environment_is_honoured_in_a_fresh_process(served: FakeHub, tmp_path: Path) -> None:
     code = f"from codegen_ui.checkpoints.hub import fetch; print(fetch({REPO!r}, None, lambda *a: None))"
-    environment = dict(os.environ, HF_ENDPOINT=served.url, HF_HOME=str(tmp_path / "home"))
+    environment = dict(
+        os.environ, HF_ENDPOINT=served.url, HF_HOME=str(tmp_path / "home"), HF_HUB_OFFLINE="0", NO_PROXY="*"
+    )
+    environment.pop("HF_HUB_CACHE", None)
     root = Path(__file__).parent.parent
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, check=False

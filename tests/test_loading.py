@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fake_hub import FakeHub, closed_port
-from huggingface_hub import constants
+from fake_hub import FakeHub, closed_port, point_client_at
 from small_checkpoints import new_layout, old_layout
 
 import codegen_ui
@@ -38,15 +37,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     """A hub with one model and an empty cache."""
     monkeypatch.setattr(checkpoint, "BUNDLED_FOLDER", models / "bundled")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     with FakeHub(models / "repository", REPO) as fake:
-        point_at(monkeypatch, fake.url)
+        point_client_at(monkeypatch, fake.url, tmp_path / "cache")
         yield fake
-
-
-def point_at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
 
 
 def test_the_library_loads_and_generates_in_three_lines() -> None:
@@ -89,9 +82,9 @@ def test_stages_of_loading_are_reported_in_order() -> None:
 
 
 def test_without_a_hub_the_bundled_checkpoint_stands_in_and_the_banner_says_why(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    point_at(monkeypatch, closed_port())
+    point_client_at(monkeypatch, closed_port(), tmp_path / "cache")
     load = make_loader(device="cpu")
     start = time.monotonic()
     loaded = load(REPO, ignore)
@@ -110,8 +103,8 @@ def test_when_the_hub_says_no_the_banner_says_so_and_not_that_we_are_offline(hub
     assert "cannot be reached" not in loaded.notice
 
 
-def test_the_library_does_not_swap_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    point_at(monkeypatch, closed_port())
+def test_the_library_does_not_swap_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    point_client_at(monkeypatch, closed_port(), tmp_path / "cache")
     with pytest.raises(ModelUnavailable) as caught:
         codegen_ui.load(REPO)
     assert caught.value.offline
@@ -131,7 +124,7 @@ def test_a_broken_folder_fails_with_its_reason_and_the_service_lives_on(tmp_path
 
 
 def test_without_a_bundled_checkpoint_both_reasons_are_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    point_at(monkeypatch, closed_port())
+    point_client_at(monkeypatch, closed_port(), tmp_path / "cache")
     monkeypatch.setattr(checkpoint, "BUNDLED_FOLDER", tmp_path / "gone")
     with pytest.raises(ModelUnavailable, match=r"cannot be reached.*cannot stand in: this installation lacks"):
         make_loader(device="cpu")(REPO, ignore)
