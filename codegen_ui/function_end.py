@@ -22,6 +22,7 @@ import re
 from typing import NamedTuple
 
 _WORDS = re.compile(r"[\w \t]*")
+_SPACES = re.compile(r" +")
 _HEAD_LIMIT = 256
 _HEADER = re.compile(r"(?:(?:async[ \t]+)?(?P<function>def)|class)[ \t]+\w+[ \t]*")
 # Keywords that begin a statement and occur in no expression, so that no line within brackets can start with them.
@@ -32,20 +33,23 @@ _STATEMENT = re.compile(
 _IN_CODE = re.compile(r"""[\n#"'()\[\]{}\\]""")
 _IN_STRING = {quote: re.compile(rf"[\n\\{quote}]") for quote in "\"'"}
 _IN_TRIPLE = {quote: re.compile(rf"[\\{quote}]") for quote in "\"'"}
+_TOP_LEVEL = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]", re.MULTILINE)
 _TAB = 8
+PROMPT_LIMIT = 32_000
+"""Characters of a longer prompt that are read, about four contexts of code."""
 _CANNOT_BEGIN = ")]}\\"
 
 
-class _Mode(enum.Enum):
-    LINE = enum.auto()
+class _Mode(enum.IntEnum):
+    LINE = 0
     """Before the first character of a line that is neither blank nor comment."""
-    HEAD = enum.auto()
+    HEAD = 1
     """In the first words of a line, which tell what kind of statement it is."""
-    CODE = enum.auto()
-    COMMENT = enum.auto()
-    QUOTE = enum.auto()
+    CODE = 2
+    COMMENT = 3
+    QUOTE = 4
     """After one or two quotation marks: a string's start, an empty string, or the start of a triple quote."""
-    STRING = enum.auto()
+    STRING = 5
 
 
 class _Block(NamedTuple):
@@ -81,21 +85,24 @@ class FunctionEnd:
         self._unit: _Block | None = None
         self._unit_known = False
         self._wrote_code = False
-        self._step = {
-            _Mode.LINE: self._line,
-            _Mode.HEAD: self._in_head,
-            _Mode.CODE: self._code,
-            _Mode.COMMENT: self._comment,
-            _Mode.QUOTE: self._in_quote,
-            _Mode.STRING: self._string,
-        }
+        # In the order of the modes.
+        self._steps = (self._line, self._in_head, self._code, self._comment, self._in_quote, self._string)
+        self._read_prompt(prompt)
+
+    def _read_prompt(self, prompt: str) -> None:
+        if len(prompt) > PROMPT_LIMIT:
+            # Begin at a function or class, which is hardly ever the text of a string.
+            found = _TOP_LEVEL.search(prompt, len(prompt) - PROMPT_LIMIT)
+            start = found.start() if found else len(prompt) - PROMPT_LIMIT
+            self._seen += start
+            prompt = prompt[start:]
         self.feed(prompt)
 
     def feed(self, piece: str) -> None:
         """Read on. Does nothing once the end is known."""
         at = 0
         while at < len(piece) and self.end is None:
-            at = self._step[self._mode](piece, at)
+            at = self._steps[self._mode](piece, at)
         self._seen += len(piece)
 
     @property
@@ -117,10 +124,12 @@ class FunctionEnd:
     # Each step reads from `at`, returns where to go on, and either moves or changes the mode.
 
     def _line(self, piece: str, at: int) -> int:
+        spaces = _SPACES.match(piece, at)
+        if spaces:
+            self._column += spaces.end() - at
+            return spaces.end()
         character = piece[at]
-        if character == " ":
-            self._column += 1
-        elif character == "\t":
+        if character == "\t":
             self._column += _TAB - self._column % _TAB
         elif character in "\n\f":
             self._column = 0

@@ -317,6 +317,14 @@ def test_a_prompt_that_is_cut_inside_a_bracket_still_finds_its_function():
     assert end_of_function("def f(x):\n    return g(x,\n", "             1)\n" + NEXT) == "             1)\n"
 
 
+def test_of_a_huge_prompt_the_end_is_read_from_a_function_on():
+    filler = "x = 1\n" * 8000 + "'''\nsome (text\n"
+    assert truncate(filler + "def f(x):\n", "    return x\n" + NEXT, StopAt.FUNCTION)[0] == "    return x\n"
+    within = filler + "'''\n" + "def g():\n    pass\n" * 3000 + "class A:\n    def f(self):\n"
+    kept, _ = truncate(within, "        return 1\n\n    def g(self): ...\n", StopAt.FUNCTION)
+    assert kept == "        return 1\n"
+
+
 def test_text_without_any_function_is_left_alone():
     assert truncate("SELECT name", " FROM users\nWHERE id = 1;\n", StopAt.FUNCTION) == (
         " FROM users\nWHERE id = 1;\n",
