@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import gradio as gr
@@ -18,7 +18,7 @@ from codegen_ui.ui import figures
 from codegen_ui.ui.box_panel import box_value
 from codegen_ui.ui.figures import Live
 from codegen_ui.ui.gallery_panel import MAX_SAVED, gallery_value, sound
-from codegen_ui.ui.inputs import FIELDS, Inputs, from_settings, to_settings, tokens_left
+from codegen_ui.ui.inputs import FIELDS, Inputs, from_settings, to_settings
 from codegen_ui.ui.model_panel import describe
 from codegen_ui.ui.prompt_panel import meter_value
 from codegen_ui.ui.runs import title_of
@@ -90,7 +90,7 @@ class Actions:
         if tokens is None:
             return meter_value(None, None, None)
         context = engine.info.context
-        return meter_value(tokens, tokens_left(tokens, int(max_length or 0), context), context)
+        return meter_value(tokens, max(0, int(max_length or 0) - tokens), context)
 
     async def tick(self, model: str | None) -> tuple[dict[str, str], dict[str, str], Any]:
         """The head, the box panel and the timer: slow once the model is there."""
@@ -109,8 +109,8 @@ class Actions:
         info = self._service.status(model).info
         return [gr.skip()] * len(SETTINGS) if info is None else [limits(name, info) for name in SETTINGS]
 
-    async def pick(self, saved: object, event: gr.EventData) -> list[Any]:
-        """An example's prompt and settings."""
+    async def pick(self, saved: object, model: str | None, event: gr.EventData) -> list[Any]:
+        """An example's prompt and settings; its maximum length at most the model's context."""
         kept = sound(saved)
         index, kind = event.index, event.kind
         if kind == "saved" and isinstance(index, int) and 0 <= index < len(kept):
@@ -119,6 +119,9 @@ class Actions:
             inputs = from_settings(self._examples[index].prompt, self._examples[index].settings)
         else:
             return [gr.skip()] * len(FIELDS)
+        info = self._service.status(model).info
+        if info is not None:
+            inputs = replace(inputs, max_length=min(inputs.max_length, info.context))
         return list(astuple(inputs))
 
     async def forget(self, saved: object, event: gr.EventData) -> list[dict[str, Any]]:

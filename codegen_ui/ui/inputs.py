@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from codegen_ui.errors import InvalidInput
-from codegen_ui.request import MAX_LENGTH, MAX_SEED, GenerationRequest
+from codegen_ui.request import MAX_SEED, GenerationRequest
 
 RANDOM = "random"
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
@@ -110,8 +110,3 @@ def to_settings(inputs: Inputs) -> dict[str, Any]:
         else:
             settings[name] = value
     return settings
-
-
-def tokens_left(prompt_tokens: int, max_length: int, context: int = MAX_LENGTH) -> int:
-    """How many new tokens `max_length` leaves after a prompt within this context."""
-    return max(0, min(max_length, context) - min(prompt_tokens, context))

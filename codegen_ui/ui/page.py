@@ -99,8 +99,9 @@ def wire(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None:
     gr.api(actions.api, api_name="generate")
 
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-"""For handlers that answer at once: no queue, no spinner, not in the API's docs."""
+QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private", "preprocess": False}
+"""For handlers that answer at once: no queue, no spinner, not in the API's docs; values as the browser sent them, for
+`Inputs` checks them where it matters."""
 
 
 def wire_generation(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None:
@@ -116,7 +117,7 @@ def wire_generation(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None
         "postprocess": False,
     }
     refill = {"fn": actions.go_on, "inputs": prompt.prompt, "outputs": prompt.prompt, **QUIET}
-    fill = {"fn": actions.pick, "inputs": gallery.saved, "outputs": panels.inputs, **QUIET}
+    fill = {"fn": actions.pick, "inputs": [gallery.saved, panels.model.picker], "outputs": panels.inputs, **QUIET}
     for run in (
         prompt.generate.click(**generate, trigger_mode="multiple"),
         prompt.go_on.click(**refill).then(**generate),
@@ -140,11 +141,10 @@ def wire_gallery(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None:
         [keep.title, gallery.saved, *panels.inputs],
         [gallery.saved, keep.message],
         **QUIET,
-        preprocess=False,
     )
     file = gr.JSON(visible=False)
     keep.download.click(
-        actions.dump, [keep.title, *panels.inputs], [file, keep.message], **QUIET, preprocess=False
+        actions.dump, [keep.title, *panels.inputs], [file, keep.message], **QUIET
     ).then(None, file, None, js="(file) => codegenUI.save(file)", show_progress="hidden", api_visibility="private")
 
 

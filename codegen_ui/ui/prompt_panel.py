@@ -58,11 +58,13 @@ def meter_value(prompt_tokens: int | None, new_tokens: int | None, context: int 
     """Prompt tokens, what the maximum length leaves for new ones, what is left of the context; None: not known yet."""
     if prompt_tokens is None or new_tokens is None or context is None:
         return {"prompt": f"{NONE} prompt tokens", "new": "", "left": "", "tone": ""}
-    dropped = prompt_tokens - (context - 1)
-    left = f"{context - prompt_tokens:,} of {context:,} left"
+    count = f"{prompt_tokens:,} prompt token{'' if prompt_tokens == 1 else 's'}"
+    if prompt_tokens >= context:
+        note = f"more than the context of {context:,}: the beginning will be dropped"
+        return {"prompt": count, "new": note, "left": "", "tone": "warn"}
     return {
-        "prompt": f"{prompt_tokens:,} prompt token{'' if prompt_tokens == 1 else 's'}",
+        "prompt": count,
         "new": f"up to {new_tokens:,} new" if new_tokens else "no room for new tokens: raise the maximum length",
-        "left": left if dropped <= 0 else f"the first {dropped:,} will be dropped",
-        "tone": "" if new_tokens and dropped <= 0 else "warn",
+        "left": f"{context - prompt_tokens:,} of {context:,} left",
+        "tone": "" if new_tokens else "warn",
     }

@@ -32,6 +32,9 @@ window.codegenUI = (() => {
   }
 
   function head(element, props, watch) {
+    let kept = null;
+    try { kept = localStorage.getItem("codegen-theme"); } catch (_) { /* private window */ }
+    if (kept && !location.search.includes("__theme")) document.body.classList.toggle("dark", kept === "dark");
     element.querySelector(".cg-theme").addEventListener("click", () => {
       const dark = document.body.classList.toggle("dark");
       try { localStorage.setItem("codegen-theme", dark ? "dark" : "light"); } catch (_) { /* private window */ }
@@ -244,11 +247,5 @@ window.codegenUI = (() => {
   }
 
   document.addEventListener("keydown", onKey, true);
-  document.addEventListener("DOMContentLoaded", () => {
-    let kept = null;
-    try { kept = localStorage.getItem("codegen-theme"); } catch (_) { /* private window */ }
-    if (kept && !location.search.includes("__theme")) document.body.classList.toggle("dark", kept === "dark");
-  });
-
   return { texts, head, output, live, gallery, runs, save };
 })();
