@@ -1,0 +1,70 @@
+"""`python -m codegen_ui.bench COMMAND [options]`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from codegen_ui.bench.report import GOALS, Report
+
+COMMANDS = {
+    "engine": "our engine alone, by number of streams",
+    "peers": "our engine, transformers' generate and CTranslate2 in turn (needs codegen_ui/bench/requirements.txt)",
+    "prefix": "the prefix cache, and how little a long prompt that joins disturbs the others",
+    "lookup": "prompt-lookup drafts on the saved examples",
+    "serving": "tokens a second through the page, 1 and 8 visitors",
+    "startup": "from the command to the page and to the model",
+    "scaling": "context length, streams and model size: a table and a plot (needs matplotlib)",
+}
+ROOT = Path(__file__).parent.parent.parent
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m codegen_ui.bench", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument(
+            "--model", default="random", help="checkpoint, or random, random-2B: random weights (default: random, 350M)"
+        )
+        both = name in ("engine", "scaling")
+        command.add_argument(
+            "--quantize",
+            nargs="+",
+            choices=("none", "int8"),
+            default=["none", "int8"] if both else ["int8"],
+            help=f"weights (default: {'none int8' if both else 'int8'})",
+        )
+        command.add_argument("--prompt", type=int, default=64, help="prompt tokens (default: 64)")
+        command.add_argument("--new", type=int, default=64, help="new tokens (default: 64)")
+        command.add_argument("--rounds", type=int, default=5, help="rounds to take medians of (default: 5)")
+        if name == "prefix":
+            command.add_argument("--shared", type=int, default=300, help="tokens of the repeated prompt (default: 300)")
+            command.add_argument("--joining", type=int, default=1500, help="tokens that join (default: 1500)")
+        if name == "lookup":
+            command.add_argument("--writer", default="bundled", help="who writes the completions (default: bundled)")
+            command.add_argument("--examples", type=Path, default=ROOT / "examples", help="folder of saved examples")
+        if name == "serving":
+            command.add_argument("--served", type=int, default=256, help="new tokens of each visitor (default: 256)")
+        if name == "scaling":
+            command.add_argument("--models", nargs="+", default=["random"], help="models to compare (default: random)")
+            command.add_argument("--plot", type=Path, default=ROOT / "examples" / "screenshots" / "scaling.png")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    report = Report(options.command)
+    report.start()
+    importlib.import_module(f"codegen_ui.bench.{options.command}").run(options, report)
+    report.finish(GOALS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Who is compared: our engine, transformers' `generate`, and CTranslate2, all on the same weights and prompts."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import codegen_ui
+from codegen_ui.bench.checkpoint import BenchModel
+from codegen_ui.bench.report import say
+from codegen_ui.checkpoints import open_checkpoint
+from codegen_ui.engine.engine import LocalEngine
+from codegen_ui.engine.model import CodeGenModel
+from codegen_ui.loading import check_options, load_model
+from codegen_ui.request import GenerationRequest
+
+
+class Contender(Protocol):
+    """Generates greedily for `streams` prompts at once; returns output tokens a second, prefill included."""
+
+    def run(self, streams: int) -> float: ...
+
+
+def random_prompts(count: int, length: int, *, ids: int, seed: int = 0) -> list[tuple[int, ...]]:
+    source = random.Random(seed)
+    return [tuple(source.randrange(ids) for _ in range(length)) for _ in range(count)]
+
+
+def load(model: BenchModel, **options: Any) -> LocalEngine:
+    """Our engine, without lookup and prefix cache unless they are asked for."""
+    engine = codegen_ui.load(model.folder, **({"lookup": False, "prefix_cache_mb": 0} | options))
+    assert isinstance(engine, LocalEngine)
+    return engine
+
+
+def load_weights(model: BenchModel, quantize: str) -> CodeGenModel:
+    """The model without an engine, to time its steps."""
+    plan = check_options({"quantize": quantize})
+    checkpoint = open_checkpoint(model.folder)
+    try:
+        return load_model(checkpoint, plan, plan.progress)
+    finally:
+        checkpoint.weights.close()
+
+
+def greedy(prompt: str | tuple[int, ...], new_tokens: int) -> GenerationRequest:
+    return GenerationRequest(prompt, max_new_tokens=new_tokens, temperature=0, stop_at="length")
+
+
+class Ours:
+    """Streams join and leave by continuous batching, as visitors do."""
+
+    def __init__(self, engine: LocalEngine, prompt_tokens: int, new_tokens: int) -> None:
+        self._engine = engine
+        self._new = new_tokens
+        self._prompts = random_prompts(engine.info.slots, prompt_tokens, ids=min(256, engine.info.vocabulary or 256))
+
+    def run(self, streams: int) -> float:
+        requests = [greedy(prompt, self._new) for prompt in self._prompts[:streams]]
+        begin = time.perf_counter()
+        running = [self._engine.submit(request) for request in requests]
+        tokens = sum(len(one.result().token_ids) for one in running)
+        return tokens / (time.perf_counter() - begin)
+
+
+class Generate:
+    """transformers in fp32, a static batch."""
+
+    def __init__(self, model: BenchModel, prompt_tokens: int, new_tokens: int) -> None:
+        import torch
+        from transformers import CodeGenForCausalLM
+
+        self._model = CodeGenForCausalLM.from_pretrained(model.folder, dtype=torch.float32).eval()
+        self._prompt, self._new = prompt_tokens, new_tokens
+
+    def run(self, streams: int) -> float:
+        import torch
+
+        prompts = torch.tensor(random_prompts(streams, self._prompt, ids=256))
+        begin = time.perf_counter()
+        output = self._model.generate(
+            prompts,
+            attention_mask=torch.ones_like(prompts),
+            do_sample=False,
+            max_new_tokens=self._new,
+            eos_token_id=None,
+            pad_token_id=0,
+        )
+        seconds = time.perf_counter() - begin
+        return int(output[:, self._prompt :].numel()) / seconds
+
+
+class CTranslate2:
+    """CTranslate2 with float32 or int8 weights, a static batch, as many threads as PyTorch."""
+
+    def __init__(self, model: BenchModel, compute_type: str, prompt_tokens: int, new_tokens: int) -> None:
+        import ctranslate2
+        import torch
+        from transformers import AutoTokenizer
+
+        folder = converted(model)
+        threads = torch.get_num_threads()
+        self._generator = ctranslate2.Generator(
+            str(folder), device="cpu", compute_type=compute_type, inter_threads=1, intra_threads=threads
+        )
+        self._tokenizer = AutoTokenizer.from_pretrained(model.folder, local_files_only=True)
+        self._prompt, self._new = prompt_tokens, new_tokens
+
+    def run(self, streams: int) -> float:
+        prompts = random_prompts(streams, self._prompt, ids=256)
+        words = [self._tokenizer.convert_ids_to_tokens(prompt) for prompt in prompts]
+        begin = time.perf_counter()
+        results = self._generator.generate_batch(
+            words,
+            max_length=self._new,
+            min_length=self._new,
+            sampling_topk=1,
+            include_prompt_in_result=False,
+            max_batch_size=0,
+        )
+        seconds = time.perf_counter() - begin
+        tokens = sum(len(result.sequences_ids[0]) for result in results)
+        assert tokens == streams * self._new, f"CTranslate2 made {tokens} tokens"
+        return tokens / seconds
+
+
+def converted(model: BenchModel) -> Path:
+    """The checkpoint in CTranslate2's format, beside the random one or next to a folder's own files; made once."""
+    from ctranslate2.converters import TransformersConverter
+
+    folder = Path(f"{model.folder.rstrip('/')}-ctranslate2")
+    if not (folder / "model.bin").exists():
+        say(f"converting to CTranslate2's format in {folder}")
+        TransformersConverter(model.folder).convert(str(folder), force=True)
+    return folder
