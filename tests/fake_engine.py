@@ -129,8 +129,9 @@ class FakeEngine:
         seconds: float = 0.0,
         fail_after: int | None = None,
         max_active: int = 100,
+        context: int = CONTEXT,
     ) -> None:
-        self.info = ModelInfo("fake", "CodeGenForCausalLM", CONTEXT, dtype="float32", device="cpu")
+        self.info = ModelInfo("fake", "CodeGenForCausalLM", context, dtype="float32", device="cpu")
         self.script = script
         self.seconds = seconds
         self.fail_after = fail_after

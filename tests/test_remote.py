@@ -410,7 +410,7 @@ def start_inner(port: int, seconds: float) -> subprocess.Popen[bytes]:
 
 def test_killing_and_restarting_the_inner_server_loses_only_its_streams() -> None:
     port = free_port()
-    survivor = FakeEngine(tuple(f" word{number}" for number in range(50)), seconds=0.05)
+    survivor = FakeEngine(tuple(f"    word{number}\n" for number in range(50)), seconds=0.05)
     process = start_inner(port, 0.05)
     with ExitStack() as stack:
         stack.callback(lambda: (process.kill(), process.wait()))
@@ -441,17 +441,17 @@ def test_killing_and_restarting_the_inner_server_loses_only_its_streams() -> Non
                 ends.append(first + "".join(stream))
             except openai.APIError as error:
                 ends.append(str(error))
-        lost, whole = sorted(ends, key=lambda text: text.startswith(" word0"))
+        lost, whole = sorted(ends, key=lambda text: text.startswith("    word0\n"))
         assert "The connection to the backend was lost after" in lost
         assert f"127.0.0.1:{port}" in lost
         assert whole == "".join(survivor.script)
-        assert client.completions.create(model="fake", prompt="x", max_tokens=1).choices[0].text == " word0"
+        assert client.completions.create(model="fake", prompt="x", max_tokens=1).choices[0].text == "    word0\n"
 
         process = start_inner(port, 0.05)
         wait_until(lambda: not engine.down(), 20)
         before = len(survivor.requests)
         running_streams = [streamed(), streamed()]
-        assert [next(stream) for stream in running_streams] == [" word0"] * 2
+        assert [next(stream) for stream in running_streams] == ["    word0\n"] * 2
         assert len(survivor.requests) == before + 1
 
 
