@@ -9,7 +9,7 @@ from transformers import CodeGenConfig, CodeGenForCausalLM
 
 from codegen_ui.engine.config import ModelConfig
 from codegen_ui.engine.kv_cache import KVCache
-from codegen_ui.engine.model import CodeGenModel, Segment
+from codegen_ui.engine.model import CodeGenModel, Segment, gelu_tanh_
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # the models here are too small for two
@@ -287,3 +287,12 @@ def test_a_loaded_model_does_not_change_its_checkpoint() -> None:
     model = ours(reference, config)
     greedy(model, model.new_cache(1), 0, [1, 2, 3], 5)
     assert all(torch.equal(tensor, before[name]) for name, tensor in reference.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_gelu_is_the_tanh_approximation_over_the_whole_range(dtype: torch.dtype) -> None:
+    x = torch.cat((torch.linspace(-12, 12, 4001), torch.tensor([-3e4, -500.0, 0.0, 500.0, 3e4]))).to(dtype)
+    expected = torch.nn.functional.gelu(x.double(), approximate="tanh")
+    gelu_tanh_(x)
+    tolerance = {torch.float32: 1e-6, torch.bfloat16: 1e-2, torch.float16: 2e-3}[dtype]
+    torch.testing.assert_close(x.double(), expected, rtol=tolerance, atol=tolerance)

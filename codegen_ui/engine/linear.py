@@ -88,7 +88,8 @@ class Int8Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         rows = x.float()
-        scale = torch.linalg.vector_norm(rows, torch.inf, dim=1, keepdim=True).clamp_min_(SMALLEST_SCALE)
+        # Not `vector_norm`, whose infinity norm is eight times slower.
+        scale = rows.abs().amax(dim=1, keepdim=True).clamp_min_(SMALLEST_SCALE)
         result = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             rows / scale, 1 / ACTIVATION_LEVELS, ACTIVATION_ZERO, self._packed
         )

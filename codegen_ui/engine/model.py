@@ -8,6 +8,7 @@ them in one pass over the weights. It agrees with transformers' `CodeGenForCausa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,9 @@ CPU_CALL_TOKENS = 64
 GPU_CALL_TOKENS = 8192
 """Positions of attention that cost as much as one more call: few where a call is cheap, many where it is a launch."""
 
+GELU_LINEAR = 2 * math.sqrt(2 / math.pi)
+GELU_CUBIC = 0.044715 * GELU_LINEAR
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -41,13 +45,24 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class GroupTensors:
+    """An attention group on the device: its part of the cache, layer by layer, and what hides positions from it."""
+
+    group: AttentionGroup
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    mask: Tensor | None
+
+
+@dataclass(frozen=True)
 class StepTensors:
-    """A plan's index tensors on the device."""
+    """A plan on the device. `places` are the cache's places for the new tokens of a lone group, layer by layer."""
 
     positions: Tensor
     slots: Tensor
     rotations: Tensor
-    masks: tuple[Tensor | None, ...]
+    groups: tuple[GroupTensors, ...]
+    places: tuple[Tensor, ...] | None
 
 
 class CodeGenModel:
@@ -145,57 +160,58 @@ class CodeGenModel:
             call_tokens=CPU_CALL_TOKENS if self.device.type == "cpu" else GPU_CALL_TOKENS,
         )
         rows = torch.tensor((plan.tokens, plan.positions, plan.slots), dtype=torch.int64).to(self.device)
-        tensors = StepTensors(
-            positions=rows[1],
-            slots=rows[2],
-            rotations=self._rotary.at(rows[1]),
-            masks=tuple(self._mask(group, rows[1]) for group in plan.groups),
-        )
+        tensors = self._tensors(plan, rows[1], rows[2], cache)
         hidden = functional.embedding(rows[0], self._embedding).to(self.dtype)
-        for layer, kv in zip(self._layers, cache.data, strict=True):
-            hidden = self._block(layer, hidden, kv, plan, tensors)
+        for index, layer in enumerate(self._layers):
+            hidden = self._block(index, layer, hidden, cache, tensors)
         if plan.logits != tuple(range(len(plan.tokens))):
             hidden = hidden[torch.tensor(plan.logits, dtype=torch.int64).to(self.device)]
         return self._head(self._norm(hidden, self._norm_weight, self._norm_bias)).float()
 
-    def _block(self, layer: Layer, hidden: Tensor, kv: Tensor, plan: StepPlan, tensors: StepTensors) -> Tensor:
-        """One layer; `kv` `[slots, 2, heads, length, head_dim]` is its part of the cache."""
+    def _tensors(self, plan: StepPlan, positions: Tensor, slots: Tensor, cache: KVCache) -> StepTensors:
+        groups = []
+        for group in plan.groups:
+            part = cache.data[:, group.slot : group.slot + group.slots, :, :, : group.length]
+            values, keys = part.unbind(2)
+            groups.append(GroupTensors(group, keys.unbind(0), values.unbind(0), self._mask(group, positions)))
+        places = None
+        if len(plan.groups) == 1 and plan.groups[0].slots == 1:
+            only = plan.groups[0]
+            places = cache.data[:, only.slot, :, :, only.length - only.tokens : only.length].unbind(0)
+        return StepTensors(positions, slots, self._rotary.at(positions), tuple(groups), places)
+
+    def _block(self, index: int, layer: Layer, hidden: Tensor, cache: KVCache, tensors: StepTensors) -> Tensor:
+        """One layer: `hidden` `[rows, n_embd]` is changed in place and returned."""
         d, heads = self.config.n_embd, self.config.n_head
         projected = layer.inputs(self._norm(hidden, layer.norm_weight, layer.norm_bias))
         rows = projected.shape[0]
         value_key = projected[:, : 2 * d].view(rows, 2, heads, -1)
         key_query = projected[:, d : 3 * d].view(rows, 2 * heads, -1)
-        query = projected[:, 2 * d : 3 * d].view(rows, heads, -1)
         self._rotary.rotate_(key_query, tensors.rotations)
-        if len(plan.groups) == 1 and plan.groups[0].slots == 1:
-            group = plan.groups[0]
-            kv[group.slot, :, :, group.length - group.tokens : group.length].copy_(value_key.permute(1, 2, 0, 3))
+        if tensors.places is not None:
+            tensors.places[index].copy_(value_key.permute(1, 2, 0, 3))
         else:
-            kv[tensors.slots, :, :, tensors.positions] = value_key
-        for group, mask in zip(plan.groups, tensors.masks, strict=True):
-            self._attend(group, mask, query, kv)
+            cache.data[index][tensors.slots, :, :, tensors.positions] = value_key
+        query = key_query[:, heads:]
+        for group in tensors.groups:
+            self._attend(group, index, query)
         # The attention's result has taken the query's place, next to the MLP's hidden units: together they are
         # the input of the stacked output projection.
-        mlp = projected[:, 3 * d :]
-        torch.ops.aten.gelu_(mlp, approximate="tanh")
+        gelu_tanh_(projected[:, 3 * d :])
         return hidden.add_(layer.outputs(projected[:, 2 * d :]))
 
-    def _attend(self, group: AttentionGroup, mask: Tensor | None, query: Tensor, kv: Tensor) -> None:
+    def _attend(self, tensors: GroupTensors, index: int, query: Tensor) -> None:
         """Replace a group's queries by the attention's result.
 
         Half precision: every fused kernel of `scaled_dot_product_attention` (CPU, CUDA, ROCm, MPS) and the math
         fallback for CUDA accumulate QK^T and the softmax in fp32, so scores over fp16's 65504 do not overflow.
         """
-        slots = slice(group.slot, group.slot + group.slots)
-        rows = query[group.rows].view(group.slots, group.tokens, *query.shape[1:])
+        group = tensors.group
+        rows = query[group.rows].view(group.slots, group.tokens, *query.shape[1:]).transpose(1, 2)
         result = functional.scaled_dot_product_attention(
-            rows.transpose(1, 2),
-            kv[slots, 1, :, : group.length],
-            kv[slots, 0, :, : group.length],
-            attn_mask=mask,
-            is_causal=group.causal,
+            rows, tensors.keys[index], tensors.values[index], attn_mask=tensors.mask, is_causal=group.causal
         )
-        rows.copy_(result.transpose(1, 2))
+        rows.copy_(result)
 
     def _mask(self, group: AttentionGroup, positions: Tensor) -> Tensor | None:
         """What to add to a group's scores, `[slots, 1, tokens, length]`: 0 where a row may look, else -inf."""
@@ -215,3 +231,16 @@ class CodeGenModel:
             make_linear(weights.in_weight, weights.in_bias, quantize=self.quantize),
             make_linear(weights.out_weight, weights.out_bias, quantize=self.quantize),
         )
+
+
+def gelu_tanh_(x: Tensor) -> None:
+    """GPT-2's tanh approximation of GELU, in place.
+
+    In fp32 on a CPU as `x * sigmoid(u)` with `u = x * w`, `w = 2 * sqrt(2 / pi) * (1 + 0.044715 x^2)`, which is the
+    same function: PyTorch's own takes twice as long for its tanh. Elsewhere, and where x^2 could overflow, PyTorch's.
+    """
+    if x.device.type != "cpu" or x.dtype != torch.float32:
+        torch.ops.aten.gelu_(x, approximate="tanh")
+        return
+    w = torch.square(x).mul_(GELU_CUBIC).add_(GELU_LINEAR)
+    torch.div(functional.silu(x * w, inplace=True), w, out=x)
