@@ -1,14 +1,17 @@
 """`serving`: tokens a second through the page, beside the engine alone.
 
-Visitors are sessions of gradio_client that press Generate: the same handler, queue and updates as a browser's.
+Visitors press Generate: the same handler, queue and updates as in a browser, which would draw them on another machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+import httpx
 
 from codegen_ui.bench.checkpoint import bench_model
 from codegen_ui.bench.contenders import load
@@ -19,6 +22,7 @@ from codegen_ui.engine.engine import LocalEngine
 from codegen_ui.request import GenerationRequest
 
 VISITORS = (1, 8)
+INPUTS = 11
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
@@ -53,28 +57,38 @@ def run(options: argparse.Namespace, report: Report) -> None:
 
 
 class Visitor:
-    """A session of the page."""
+    """A session of the page, speaking with the server as the page's own script does."""
 
     def __init__(self, url: str) -> None:
-        from gradio_client import Client  # type: ignore[import-untyped]
-
-        self._client = Client(url, verbose=False)
-        self._press = generate_index(self._client.config)
+        self._http = httpx.Client(base_url=f"{url}/gradio_api", timeout=None)
+        self._session = secrets.token_hex(6)
+        config = httpx.get(f"{url}/config").raise_for_status().json()
+        self._press = generate_index(config)
 
     def generate(self, prompt: str, max_length: int) -> None:
-        """Press Generate and read every update to the last."""
-        values = (prompt, max_length, 0, 1.0, 0, 0.0, 1.0, "1", "", "length", None)
-        updates = list(self._client.submit(*values, fn_index=self._press))
-        assert updates, "the page sent nothing"
+        """Press Generate and read every update to the last. Raises `RuntimeError` where the page reports a failure."""
+        values = [prompt, max_length, 0, 1.0, 0, 0.0, 1.0, "1", "", "length", None]
+        press = {"data": values, "fn_index": self._press, "session_hash": self._session}
+        self._http.post("/queue/join", json=press).raise_for_status()
+        with self._http.stream("GET", "/queue/data", params={"session_hash": self._session}) as events:
+            last = ""
+            for line in events.iter_lines():
+                if '"msg":"process_generating"' in line:
+                    last = line
+                elif '"msg":"process_completed"' in line:
+                    if '"success":true' not in line or not last:
+                        raise RuntimeError(f"the page failed: {line[:300]}")
+                    return
+        raise RuntimeError("the page's stream ended early")
 
     def close(self) -> None:
-        self._client.close()
+        self._http.close()
 
 
 def generate_index(config: dict[str, Any]) -> int:
     """The handler behind the Generate button: the first generator with the editor and all settings as inputs."""
     for index, dependency in enumerate(config["dependencies"]):
-        if dependency["types"]["generator"] and len(dependency["inputs"]) == 11:
+        if dependency["types"]["generator"] and len(dependency["inputs"]) == INPUTS:
             return int(dependency.get("id", index))
     raise RuntimeError("the page has no Generate handler as this benchmark knows it")
 
