@@ -17,12 +17,14 @@ def model_info(backends: Sequence[Backend], slots: int) -> ModelInfo:
     served = [backend.served for backend in backends if backend.served is not None]
     names = ", ".join(backend.name for backend in backends)
     contexts = [one.context for one in served if one.context is not None]
+    counted = all(one.abilities.tokenize for one in served)
+    length = "" if counted else "; prompt tokens are not counted, so max length bounds new tokens alone"
     return ModelInfo(
         name=served[0].model if served else "remote",
         architecture=f"as served by {served[0].owner or 'a remote server'}" if served else "remote",
         context=min([MAX_LENGTH, *contexts]),
         device="remote",
-        device_name=f"remote: {names}; figures measured at this page's server, network included",
+        device_name=f"remote: {names}; figures measured at this page's server, network included{length}",
         slots=slots,
         slots_reason="requests on their way at once; the remote decides how many it decodes together",
         unsupported=unsupported(backends),
@@ -31,17 +33,10 @@ def model_info(backends: Sequence[Backend], slots: int) -> ModelInfo:
 
 def unsupported(backends: Sequence[Backend]) -> dict[str, str]:
     """Settings that one of the servers does not take, with the reason."""
-    found: dict[str, str] = {}
     for backend in backends:
-        if backend.served is None:
-            continue
-        if not backend.served.abilities.sampling:
-            reason = f"{backend.name} is not known to take more than OpenAI's own settings"
-            found.update(dict.fromkeys(NEUTRAL, reason))
-        if not backend.served.abilities.tokenize:
-            reason = f"{backend.name} does not count prompt tokens: the length bounds new tokens alone"
-            found.setdefault("max_length", reason)
-    return found
+        if backend.served is not None and not backend.served.abilities.sampling:
+            return dict.fromkeys(NEUTRAL, f"{backend.name} is not known to take more than OpenAI's own settings")
+    return {}
 
 
 def check_abilities(request: GenerationRequest, info: ModelInfo) -> None:
