@@ -5,15 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from tiny import Tiny, tiny
 
+from codegen_ui.engine import runner
 from codegen_ui.engine.engine import LocalEngine
+from codegen_ui.engine.kv_cache import KVCache
 from codegen_ui.engine.live import LiveGeneration
+from codegen_ui.engine.model import CodeGenModel, Segment
+from codegen_ui.engine.runner import Runner, SequenceState
 from codegen_ui.engine.stream import decode_all, plain_tokenizer
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput
 from codegen_ui.metrics import State
@@ -467,13 +472,17 @@ def test_a_long_prompt_that_joins_takes_little_of_each_step(monkeypatch: pytest.
     model = tiny(**LONG)
     step = model.ours.step
     joined: list[int] = []
+    clock = [0.0]
 
     def timed(segments: Any, cache: Any) -> torch.Tensor:
         rows = sum(len(one.tokens) for one in segments)
         if len(segments) == 4 and rows > 4:
             joined.append(rows)
-        time.sleep(0.005 + 0.0002 * rows)
+        clock[0] += 0.005 + 0.0002 * rows
         return step(segments, cache)
+
+    # A clock of the test's own: how busy the machine is must not matter.
+    monkeypatch.setattr(runner, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     monkeypatch.setattr(model.ours, "step", timed)
     with model.engine() as engine:
@@ -486,3 +495,46 @@ def test_a_long_prompt_that_joins_takes_little_of_each_step(monkeypatch: pytest.
     assert sum(joined) >= 1500
     costs = sorted((0.005 + 0.0002 * rows) / 0.0056 for rows in joined)
     assert costs[len(costs) // 2] <= 3
+
+
+def test_numbers_that_overflow_end_one_stream_and_reach_no_other_through_its_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiny()
+    expected = model.greedy(ids(model, 12, 7), 30)
+    genuine = CodeGenModel.step
+
+    def overflow(self: CodeGenModel, segments: Sequence[Segment], cache: KVCache) -> torch.Tensor:
+        logits = genuine(self, segments, cache)
+        if any(segment.slot == 0 and segment.start >= 40 for segment in segments):
+            cache.data[:, 0, :, :, 30:].fill_(float("nan"))
+            row = sum(s.logits for s in segments[: [s.slot for s in segments].index(0)])
+            logits = logits.index_fill(0, torch.tensor(row), float("nan"))
+        return logits
+
+    monkeypatch.setattr(CodeGenModel, "step", overflow)
+    with model.engine(slots=2) as engine:
+        broken = engine.submit(request(ids(model, 30, 1), max_new_tokens=60))
+        other = engine.submit(request(ids(model, 12, 7), max_new_tokens=30))
+        with pytest.raises(GenerationFailed, match="overflowed"):
+            broken.result(60)
+        assert 1 <= broken.snapshot().metrics.output_tokens <= 20
+        assert list(other.result(60).token_ids) == expected
+        assert tokens(engine, *[request(ids(model, 12, 7), max_new_tokens=25)] * 2) == [tuple(expected[:25])] * 2
+
+
+def test_a_request_that_cannot_enter_its_slot_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine = Runner.admit
+    refused: list[SequenceState] = []
+
+    def admit(self: Runner, sequence: SequenceState) -> int:
+        if not refused:
+            refused.append(sequence)
+            raise RuntimeError("no memory")
+        return genuine(self, sequence)
+
+    monkeypatch.setattr(Runner, "admit", admit)
+    with tiny().engine() as engine:
+        with pytest.raises(GenerationFailed, match="RuntimeError"):
+            engine.submit(request()).result(60)
+        assert engine.submit(request()).result(60).finish_reason is FinishReason.LENGTH

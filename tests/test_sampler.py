@@ -15,7 +15,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from codegen_ui.engine.sampler import RowParams, Sampler, UniformStream
+from codegen_ui.engine.sampler import BROKEN, RowParams, Sampler, UniformStream
 from codegen_ui.request import SamplingParams
 
 VOCABULARY = 1200
@@ -149,3 +149,15 @@ def test_a_random_stream_is_fixed_by_seed_and_sample_index() -> None:
     assert forwards != [UniformStream(42, 0)[i] for i in range(5)]
     assert forwards != [UniformStream(43, 1)[i] for i in range(5)]
     assert UniformStream(0, 0)[0] == pytest.approx(0.34268425763729726), "recorded: seeds must keep their meaning"
+
+
+@pytest.mark.parametrize("values", [{"temperature": 0.0}, {"temperature": 1.0, "top_p": 0.9}, {"temperature": 1.0}])
+@pytest.mark.parametrize("logprobs", [False, True])
+def test_a_row_that_is_not_finite_draws_no_token_and_harms_no_other(values: dict[str, float], logprobs: bool) -> None:
+    logits = torch.randn(3, 100, generator=torch.Generator().manual_seed(3))
+    rows = [RowParams(SamplingParams(**{"top_p": 1.0} | values), 0.4, logprobs=logprobs)] * 3  # type: ignore[arg-type]
+    whole = Sampler(100).draw(logits, rows)
+    logits[1, 50] = float("nan")
+    drawn = Sampler(100).draw(logits, rows)
+    assert drawn[1].token == BROKEN
+    assert [drawn[0], drawn[2]] == [whole[0], whole[2]]

@@ -118,7 +118,8 @@ class LocalEngine:
         with self._work:
             if self._closing:
                 raise GenerationFailed("The engine is closed.")
-            if len(self._scheduler.waiting) >= self._options.max_waiting:
+            free = self._info.slots - len(self._scheduler.running)
+            if len(self._scheduler.waiting) - free >= self._options.max_waiting:
                 raise Busy(self._options.max_waiting)
             self._scheduler.add(sequence)
             self._generations[sequence] = generation
@@ -214,8 +215,14 @@ class LocalEngine:
             admitted = self._scheduler.admit()
             waiting = self._number_waiting() if admitted else []
         for sequence in admitted:
-            cached = self._runner.admit(sequence)
             generation = self._generations[sequence]
+            try:
+                cached = self._runner.admit(sequence)
+            except Exception as error:
+                # Out of memory, most likely: this request ends, the others and the engine go on.
+                logger.exception("%s: could not be given slot %s", generation.id, sequence.slot)
+                self._recover([sequence], error)
+                continue
             generation.recorder.started(time.monotonic(), cached=cached)
             generation.notify()
             with self._lock:
@@ -242,6 +249,10 @@ class LocalEngine:
 
     def _take(self, outcome: Outcome, now: float) -> None:
         sequence, generation = outcome.sequence, self._generations[outcome.sequence]
+        if outcome.broken:
+            logger.error("%s: the model gave numbers that are not finite in %s", generation.id, self._info.dtype)
+            self._recover([sequence], OverflowError())
+            return
         ids = [drawn.token for drawn in outcome.drawn]
         logprobs = [(drawn.logprob or 0.0, drawn.top) for drawn in outcome.drawn] if sequence.logprobs else None
         before = len(generation.output_ids)
@@ -288,6 +299,8 @@ class LocalEngine:
         """After a failed step: its slots hold anything, and so may what was copied from them."""
         self._runner.prefixes.clear()
         for sequence in sequences:
+            if sequence.slot is not None:
+                self._runner.cache.clear(sequence.slot)
             self._finish(sequence, time.monotonic(), FinishReason.ERROR, failure(error))
 
     def _finish_all(self, reason: FinishReason, error: PlaygroundError | None = None) -> None:
@@ -319,6 +332,11 @@ class LocalEngine:
 
 
 def failure(error: Exception) -> GenerationFailed:
+    if isinstance(error, OverflowError):
+        return GenerationFailed(
+            "The model's numbers overflowed while generating; the text so far is kept. "
+            "A dtype of bfloat16 or float32 may avoid it."
+        )
     found = GenerationFailed(f"The engine failed while generating ({type(error).__name__}); the text so far is kept.")
     found.__cause__ = error
     return found

@@ -89,6 +89,12 @@ class KVCache:
         self._check(slot, start, start + tokens)
         self.data[:, slot, :, :, start : start + tokens].copy_(kv.data[:, :, :, :tokens])
 
+    @torch.inference_mode()
+    def clear(self, slot: int) -> None:
+        """Zero a slot that may hold NaN: attention weighs what it must not see with 0, and 0 x NaN is NaN."""
+        self._check(slot, 0, self.length)
+        self.data[:, slot].zero_()
+
     def _check(self, slot: int, start: int, stop: int) -> None:
         if not 0 <= slot < self.slots:
             raise ValueError(f"slot {slot} is not one of 0..{self.slots - 1}")

@@ -14,7 +14,7 @@ from codegen_ui.engine.lookup import DraftBudget, Lookup
 from codegen_ui.engine.model import CodeGenModel, Segment
 from codegen_ui.engine.pace import Pace
 from codegen_ui.engine.prefix_cache import PrefixCache
-from codegen_ui.engine.sampler import Drawn, RowParams, Sampler, UniformStream
+from codegen_ui.engine.sampler import BROKEN, Drawn, RowParams, Sampler, UniformStream
 from codegen_ui.engine.scheduler import Job, Plan
 from codegen_ui.request import SamplingParams
 
@@ -47,12 +47,16 @@ class SequenceState(Job):
 
 @dataclass(frozen=True)
 class Outcome:
-    """New tokens of one sequence, in order, and how many of the tokens drafted for it were right."""
+    """New tokens of one sequence, in order, and how many of the tokens drafted for it were right.
+
+    `broken`: its logits were not finite; there are no new tokens.
+    """
 
     sequence: SequenceState
     drawn: tuple[Drawn, ...]
     drafted: int = 0
     accepted: int = 0
+    broken: bool = False
 
 
 class Runner:
@@ -166,6 +170,8 @@ class Runner:
         while accepted < len(draft) and drawn[accepted].token == draft[accepted]:
             accepted += 1
         kept = tuple(drawn[: accepted + 1])
+        if kept[-1].token == BROKEN:
+            return Outcome(sequence, (), broken=True)
         ids = [one.token for one in kept]
         sequence.computed = len(sequence.tokens) + accepted
         sequence.tokens.extend(ids)

@@ -19,6 +19,8 @@ from torch import Tensor
 from codegen_ui.request import MAX_LOGPROBS, SamplingParams
 
 FIRST_CANDIDATES = 64
+BROKEN = -1
+"""Drawn in place of a token where the logits are not finite."""
 
 
 class UniformStream:
@@ -55,7 +57,7 @@ class RowParams:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One row's token. `logprob` is natural, of the raw logits; `top` the likeliest (id, logprob), best first."""
+    """One row's token, or `BROKEN`. `logprob` is natural, of the raw logits; `top` the likeliest, best first."""
 
     token: int
     logprob: float | None = None
@@ -73,8 +75,12 @@ class Sampler:
         self.decodable = decodable
 
     def draw(self, logits: Tensor, rows: Sequence[RowParams]) -> list[Drawn]:
-        """One token per row of `logits`, fp32 `[rows, vocab]` on any device; one copy to the host."""
-        tokens = self._tokens(logits, rows)
+        """One token per row of `logits`, fp32 `[rows, vocab]` on any device; one copy to the host.
+
+        A row that holds NaN or an infinity (half precision overflowed, say) draws `BROKEN` and harms no other row.
+        """
+        finite = torch.isfinite(logits.sum(-1))
+        tokens = torch.where(finite, self._tokens(logits, rows), BROKEN)
         if not any(row.logprobs for row in rows):
             return [Drawn(token) for token in tokens.tolist()]
         packed = self._with_logprobs(logits, tokens).tolist()
@@ -135,7 +141,7 @@ class Sampler:
         """fp32 `[rows, 2 + 2 * 5]`: token, its logprob, top ids, their logprobs. fp32 holds ids up to 2^24."""
         logprobs = torch.log_softmax(logits, dim=-1)
         top = logprobs[:, : self.decodable].topk(min(MAX_LOGPROBS, self.decodable), dim=-1)
-        chosen = logprobs.gather(1, tokens[:, None])
+        chosen = logprobs.gather(1, tokens[:, None].clamp_min(0))
         return torch.cat([tokens[:, None].float(), chosen, top.indices.float(), top.values], dim=1)
 
 
@@ -220,7 +226,8 @@ def _draw(weights: Tensor, ids: Tensor | None, uniforms: Sequence[float]) -> Ten
     target = torch.tensor(uniforms, dtype=exact, device=weights.device)[:, None] * total
     index = torch.searchsorted(cdf, target, right=True)
     # Rounding may put the target on the total itself: the last id of positive weight is where the total is reached.
-    index = torch.minimum(index, torch.searchsorted(cdf, total, right=False))
+    # A total that is NaN is reached nowhere.
+    index = torch.minimum(index, torch.searchsorted(cdf, total, right=False)).clamp_max(cdf.shape[-1] - 1)
     return (index if ids is None else ids.gather(-1, index))[:, 0]
 
 

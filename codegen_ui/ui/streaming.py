@@ -29,6 +29,9 @@ LOADING_POLL_SECONDS = 0.25
 Lines = list[str]
 """The output's value: safe HTML, one string a line."""
 
+Update = tuple[Lines, Live]
+"""What a page shows at one moment."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -53,8 +56,11 @@ class Streams:
         self._service = service
         self._visitors = visitors
 
-    async def run(self, inputs: Inputs, model: str | None, session: str) -> AsyncGenerator[tuple[Lines, Live], None]:
-        """The output's lines and the live panel's figures as they change. Errors become figures; nothing is raised."""
+    async def run(self, inputs: Inputs, model: str | None, session: str) -> AsyncGenerator[Update | None, None]:
+        """The output's lines and the live panel's figures as they change. Errors become figures; nothing is raised.
+
+        The last item is None where another run, or Clear, took the page over: there is nothing more to show.
+        """
         tab = self._visitors.tab(session)
         run = tab.begin()
         try:
@@ -66,14 +72,15 @@ class Streams:
                 latency = time.monotonic() - started
                 yield highlighter.update(""), figures.waiting("loading", progress_text(status), latency)
             if run.superseded:
+                yield None
                 return
             if run.stopped:
                 yield highlighter.update(""), figures.refused("Stopped before the model was loaded.")
                 return
-            generation = self._service.submit(request, model)
-            run.attach(generation)
+            generation = await self._submit(request, model, run)
             async for snapshot in self._snapshots(generation, run):
                 if run.superseded:
+                    yield None
                     return
                 if snapshot.finish_reason is not None:
                     self._record(tab, inputs.prompt, request, model, snapshot)
@@ -92,8 +99,7 @@ class Streams:
         run = Run()
         async for _ in self._loading(model, run):
             continue
-        generation = self._service.submit(request, model)
-        run.attach(generation)
+        generation = await self._submit(request, model, run)
         shown: str | None = None
         try:
             async for snapshot in self._snapshots(generation, run):
@@ -104,6 +110,15 @@ class Streams:
                     yield shown
         finally:
             run.stop()
+
+    async def _submit(self, request: GenerationRequest, model: str | None, run: Run) -> Generation:
+        """Counting a long prompt's tokens takes a moment, in which the other pages go on.
+
+        Where the tab is closed in that moment, `run` is stopped and so is the generation, as soon as it exists.
+        """
+        submitting = asyncio.ensure_future(asyncio.to_thread(self._service.submit, request, model))
+        submitting.add_done_callback(lambda done: None if done.exception() else run.attach(done.result()))
+        return await asyncio.shield(submitting)
 
     async def _loading(self, model: str | None, run: Run) -> AsyncGenerator[ModelStatus, None]:
         """Statuses of a model until it is ready. Raises `ModelUnavailable` where it cannot be loaded."""
