@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from small_checkpoints import new_layout, old_layout
 from transformers import AutoModelForCausalLM, AutoTokenizer, CodeGenForCausalLM
 
-from codegen_ui.checkpoints import open_checkpoint
+from codegen_ui.checkpoints import KNOWN_MODELS, open_checkpoint
 from codegen_ui.export import write
-from codegen_ui.export.__main__ import main
+from codegen_ui.export.__main__ import VLLM_CPU_HEADS, main
 from codegen_ui.export.convert import gptj_shapes, plan_shards
 from codegen_ui.export.verify import NotEqual, verify
 
@@ -95,8 +95,13 @@ def test_it_says_what_was_verified_and_how_to_serve_it(tmp_path: Path, capsys: p
     printed = capsys.readouterr()
     assert "logits of 48 tokens" in printed.out
     assert f"vllm serve {tmp_path / 'out'} --served-model-name {tmp_path / 'source'} --dtype float32" in printed.out
+    assert "On a GPU: vLLM's CPU attention has no heads of 8" in printed.out
     assert "writing" in printed.err
     assert "verifying" in printed.err
+
+
+def test_every_published_model_can_be_served_by_vllm_on_a_cpu() -> None:
+    assert {known.config.head_dim for known in KNOWN_MODELS} <= set(VLLM_CPU_HEADS)
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,14 @@ from typing import Any, NoReturn
 
 from codegen_ui.checkpoints import open_checkpoint
 from codegen_ui.checkpoints.layout import BYTES_PER_VALUE
+from codegen_ui.engine.config import ModelConfig
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.export.verify import verify
 from codegen_ui.export.write import MAX_SHARD_BYTES, check_folder, stored_dtype, write_gptj
 from codegen_ui.request import check_number
 
+VLLM_CPU_HEADS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
+"""Head sizes of vLLM 0.32's attention on CPUs; every published CodeGen has one of them."""
 DTYPES = ("auto", *BYTES_PER_VALUE)
 
 
@@ -94,15 +97,18 @@ def export(model: str, out: Path, *, revision: str | None, dtype: str, max_shard
         f"Verified from its files: GPT-J's tensor names and shapes, the embedding bit for bit, the tokenizer, and the "
         f"logits of {verified.tokens} tokens\nthrough all {verified.layers} layers in float32: "
         f"largest difference from CodeGen's {verified.largest_difference:g}.\n"
-        f"{serving(model, out, dtype, checkpoint.config.n_positions)}"
+        f"{serving(model, out, dtype, checkpoint.config)}"
     )
 
 
-def serving(model: str, out: Path, dtype: str, context: int) -> str:
+def serving(model: str, out: Path, dtype: str, config: ModelConfig) -> str:
     """The commands that serve the export with vLLM and put this playground in front."""
+    note = ""
+    if config.head_dim not in VLLM_CPU_HEADS:
+        note = f"(On a GPU: vLLM's CPU attention has no heads of {config.head_dim}, as this model's are.)\n"
     return (
-        "To serve it:\n"
-        f"  vllm serve {out} --served-model-name {model} --dtype {dtype} --max-model-len {context}\n"
+        f"To serve it:\n{note}"
+        f"  vllm serve {out} --served-model-name {model} --dtype {dtype} --max-model-len {config.n_positions}\n"
         "and this playground in front of it:\n"
         f"  python app.py --backend-url http://localhost:8000/v1 --backend-model {model}"
     )
