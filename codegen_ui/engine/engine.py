@@ -293,7 +293,6 @@ class LocalEngine:
             late = (time.monotonic() - generation.cancelled_at) * 1000
             logger.info("%s: %s %.0f ms after stop", generation.id, freed, late)
         generation.finish(now, reason, error)
-        log_finished(generation, reason)
 
     def _recover(self, sequences: list[SequenceState], error: Exception) -> None:
         """After a failed step: its slots hold anything, and so may what was copied from them."""
@@ -340,27 +339,3 @@ def failure(error: Exception) -> GenerationFailed:
     found = GenerationFailed(f"The engine failed while generating ({type(error).__name__}); the text so far is kept.")
     found.__cause__ = error
     return found
-
-
-def log_finished(generation: LiveGeneration, reason: FinishReason) -> None:
-    """One line per request, without its text."""
-    figures = generation.metrics()
-    logger.info(
-        "id=%s state=%s reason=%s prompt=%d cached=%d dropped=%d output=%d queue=%s ttft=%s latency=%.3fs "
-        "tokens_per_second=%.1f",
-        generation.id,
-        figures.state.value,
-        reason.value,
-        figures.prompt_tokens,
-        figures.cached_prompt_tokens,
-        figures.dropped_prompt_tokens,
-        figures.output_tokens,
-        seconds(figures.queue_seconds),
-        seconds(figures.ttft_seconds),
-        figures.latency_seconds,
-        figures.tokens_per_second,
-    )
-
-
-def seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}s"
