@@ -48,6 +48,7 @@ def test_int8_is_for_cpus_that_have_the_kernels(monkeypatch: pytest.MonkeyPatch)
         device.resolve_quantize("int8", CUDA)
     if int8_available():
         assert device.resolve_quantize("int8", CPU) == "int8"
+        assert device.resolve_quantize("auto", CPU) == "int8"
     monkeypatch.setattr(device, "int8_available", lambda: False)
     assert device.resolve_quantize("auto", CPU) == "none"
     with pytest.raises(InvalidInput, match="x86"):

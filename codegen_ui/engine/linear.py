@@ -59,7 +59,7 @@ class PackedLinear:
 
     @staticmethod
     def supports(weight: Tensor) -> bool:
-        onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+        onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # which not every build of PyTorch has
         return onednn and weight.device.type == "cpu" and weight.dtype == torch.float32
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -77,10 +77,12 @@ class Int8Linear:
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         """`weight`, `bias`: on a CPU, any floating dtype; the weight is not kept."""
-        scale = weight.float().abs().amax(dim=1).div_(WEIGHT_LEVELS).clamp_min_(SMALLEST_SCALE)
+        weight = weight.float()
+        low, high = torch.aminmax(weight, dim=1)
+        scale = torch.maximum(-low, high).div_(WEIGHT_LEVELS).clamp_min_(SMALLEST_SCALE)
         zeros = torch.zeros(weight.shape[0], dtype=torch.int64)
         with _fbgemm():
-            quantized = torch.quantize_per_channel(weight.float(), scale.double(), zeros, 0, torch.qint8)
+            quantized = torch.quantize_per_channel(weight, scale.double(), zeros, 0, torch.qint8)
             self._packed = torch.ops.quantized.linear_prepack(quantized, None)
         self._bias = bias.float()
         # Beside weights and bias: scale, zero point and column sum of each channel, 4 bytes each.
