@@ -34,7 +34,7 @@ def give_up(reason: str) -> None:
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
+def chromium() -> Iterator[object]:
     """A playwright `Browser`."""
     try:
         from playwright.sync_api import sync_playwright

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ from tests.web import running
 pytestmark = pytest.mark.browser
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-FUNCTION = '''    low, high = 0, len(items) - 1
+FUNCTION = """    low, high = 0, len(items) - 1
     while low != high:
         middle = (low + high) // 2
         if items[middle] == target:
@@ -39,7 +40,7 @@ FUNCTION = '''    low, high = 0, len(items) - 1
         else:
             high = middle - 1
     return "<b>&amp;</b>"
-'''
+"""
 SCRIPT = tuple(re.findall(r"\s*\S+", f"{FUNCTION}\n\ndef another(items):\n    return items\n"))
 SECONDS_A_TOKEN = 0.06
 
@@ -55,6 +56,7 @@ class Playground:
 @pytest.fixture(scope="module")
 def playground() -> Iterator[Playground]:
     engine = FakeEngine(SCRIPT, seconds=SECONDS_A_TOKEN)
+    engine.info = replace(engine.info, context=2048)
     service = Service(["bundled"], lambda name, progress: Loaded(engine))
     app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Settings(model=("bundled",)))
     with running(app) as address:
@@ -67,35 +69,46 @@ def browser() -> Iterator[Any]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def desk(browser: Any) -> Iterator[Any]:
+    """A browser profile whose cache spares the tests that share it most of a page's loading."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser: Any, playground: Playground) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a fresh browser profile; at the end no request may have left for another host."""
-    contexts: list[Any] = []
+def visit(browser: Any, desk: Any, playground: Playground) -> Iterator[Callable[..., Any]]:
+    """Opens the page in a new tab; at the end no request may have left for another host, and no script have failed."""
+    opened: list[Any] = []
     foreign: list[str] = []
     broken: list[str] = []
-    here = urlsplit(playground.address).netloc
+    hosts: set[str] = set()
 
     def note(request: Any) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "blob") and parts.netloc != here:
+        if parts.scheme not in ("data", "blob") and parts.netloc not in hosts:
             foreign.append(request.url)
 
     def open_page(query: str = "", address: str = playground.address, **options: Any) -> Any:
-        nonlocal here
-        here = urlsplit(address).netloc
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
+        hosts.add(urlsplit(address).netloc)
+        context = browser.new_context(**options) if options else desk
         page = context.new_page()
+        opened.append(context if options else page)
         page.on("request", note)
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(f"{address}/{query}")
-        page.wait_for_selector("#cg-live[data-tone], #cg-live [data-tone]", state="attached")
+        page.wait_for_selector("#cg-live [data-tone]", state="attached")
         page.wait_for_selector("#cg-generate")
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page_or_context in opened:
+        page_or_context.close()
+    with_storage = desk.new_page()
+    with_storage.goto(f"{playground.address}/theme.css")
+    with_storage.evaluate("localStorage.clear()")
+    with_storage.close()
     assert foreign == []
     assert broken == []
 
@@ -128,6 +141,13 @@ def editor(page: Any) -> Any:
 def generate(page: Any, prompt: str) -> None:
     editor(page).fill(prompt)
     page.click("#cg-generate")
+
+
+def generate_long(page: Any, prompt: str) -> None:
+    """Half a minute of tokens, so that a test on a busy machine has the time to look."""
+    page.get_by_label("Max length", exact=True).check()
+    generate(page, prompt)
+    wait_for_state(page, "decoding")
 
 
 def test_a_click_on_an_example_streams_code_that_grows_while_the_figures_move(visit: Any) -> None:
@@ -171,14 +191,21 @@ def test_prompt_and_completion_are_told_apart_and_the_text_is_exactly_as_generat
     assert len(set(tokens)) > 2, "the completion is highlighted"
 
 
+PRESS_STOP = """() => new Promise((resolve) => {
+  const state = document.querySelector('.cg-state');
+  const begin = performance.now();
+  new MutationObserver(() => { if (state.textContent === 'stopped') resolve(performance.now() - begin); })
+    .observe(state, { childList: true, characterData: true, subtree: true });
+  document.querySelector('#cg-stop').click();
+})"""
+"""Resolves to the milliseconds from the click to the page's 'stopped', by the browser's own clock."""
+
+
 def test_stop_stops_within_a_second_and_keeps_the_text(visit: Any, playground: Playground) -> None:
     page = visit()
-    generate(page, "def stopped(items):\n")
+    generate_long(page, "def stopped(items):\n")
     wait_until(lambda: bool(page.wait_for_timeout(30)) or len(output(page)) > 40)
-    begin = time.monotonic()
-    page.click("#cg-stop")
-    wait_for_state(page, "stopped", seconds=1)
-    assert time.monotonic() - begin < 1
+    assert page.evaluate(PRESS_STOP) < 1000
     assert playground.engine.generations[-1].cancelled.is_set()
     kept = output(page)
     assert len(kept) > 40
@@ -190,21 +217,20 @@ def test_stop_stops_within_a_second_and_keeps_the_text(visit: Any, playground: P
 
 def test_a_second_tab_streams_at_the_same_time(visit: Any, playground: Playground) -> None:
     first, second = visit(), visit()
-    example(first, "3Sum").click()
-    example(second, "Two Sum II").click()
-    wait_until(lambda: bool(first.wait_for_timeout(30)) or playground.engine.active >= 2)
-    wait_until(lambda: bool(first.wait_for_timeout(30)) or state(first) == state(second) == "decoding")
+    generate_long(first, "def first(items):\n")
+    generate_long(second, "def second(items):\n")
     before = len(output(first)), len(output(second))
-    first.wait_for_timeout(600)
-    assert len(output(first)) > before[0]
-    assert len(output(second)) > before[1]
-    assert output(first).splitlines()[0] != output(second).splitlines()[0]
+    wait_until(lambda: bool(first.wait_for_timeout(50)) or len(output(first)) > before[0])
+    wait_until(lambda: bool(first.wait_for_timeout(50)) or len(output(second)) > before[1])
+    assert state(first) == state(second) == "decoding"
+    assert playground.engine.active >= 2
+    assert output(first).startswith("def first")
+    assert output(second).startswith("def second")
 
 
 def test_a_closed_tab_frees_its_slot(visit: Any, playground: Playground) -> None:
     page = visit()
-    generate(page, "def left(items):\n")
-    wait_until(lambda: bool(page.wait_for_timeout(20)) or state(page) == "decoding")
+    generate_long(page, "def left(items):\n")
     generation = playground.engine.generations[-1]
     page.close()
     wait_until(generation.cancelled.is_set, 3)
@@ -212,18 +238,21 @@ def test_a_closed_tab_frees_its_slot(visit: Any, playground: Playground) -> None
 
 def test_another_click_stops_the_run_before_it_and_shows_only_the_new_one(visit: Any, playground: Playground) -> None:
     page = visit()
-    generate(page, "def older(items):\n")
-    wait_until(lambda: bool(page.wait_for_timeout(20)) or state(page) == "decoding")
+    generate_long(page, "def older(items):\n")
     older = playground.engine.generations[-1]
     example(page, "Merge sort").click()
-    wait_until(older.cancelled.is_set, 3)
+    wait_until(lambda: bool(page.wait_for_timeout(30)) or older.cancelled.is_set())
     wait_for_state(page, "done")
+    page.wait_for_timeout(300)
     assert "older" not in output(page)
+    assert "merge" in output(page)
 
 
 def test_a_prompt_of_markup_is_text_and_runs_nothing(visit: Any) -> None:
     page = visit()
-    attack = "<img src=x onerror=\"document.title='owned'\"> {{value}} ${alert(1)} </pre><script>document.title='owned'</script>"
+    attack = (
+        "<img src=x onerror=\"document.title='owned'\"> {{value}} ${alert(1)}</pre><script>document.title='x'</script>"
+    )
     generate(page, attack)
     wait_for_state(page, "done")
     assert output(page).startswith(attack)
@@ -302,10 +331,11 @@ def test_keys_generate_stop_and_indent(visit: Any) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type("pass")
     assert editor(page).input_value() == "def typed(items):\n    pass"
-    page.keyboard.press("Control+Enter")
+    page.get_by_label("Max length", exact=True).check()
+    editor(page).press("Control+Enter")
     wait_for_state(page, "decoding")
     page.keyboard.press("Escape")
-    wait_for_state(page, "stopped", seconds=1)
+    wait_for_state(page, "stopped")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") != "TEXTAREA", "after Escape, Tab leaves the editor"
     assert editor(page).input_value() == "def typed(items):\n    pass"
@@ -368,8 +398,7 @@ def test_continue_goes_on_from_the_output(visit: Any, playground: Playground) ->
 
 def test_clear_empties_the_page_and_stops(visit: Any, playground: Playground) -> None:
     page = visit()
-    generate(page, "def cleared(items):\n")
-    wait_for_state(page, "decoding")
+    generate_long(page, "def cleared(items):\n")
     page.click("#cg-clear")
     wait_for_state(page, "ready")
     wait_until(playground.engine.generations[-1].cancelled.is_set, 3)
@@ -399,7 +428,7 @@ def test_the_token_count_follows_the_text(visit: Any) -> None:
     editor(page).fill("one two three")
     page.wait_for_function("document.querySelector('#cg-meter').textContent.includes('3 prompt tokens')")
     assert "up to" in str(page.text_content("#cg-meter"))
-    assert "125 of 128 left" in str(page.text_content("#cg-meter"))
+    assert "2,045 of 2,048 left" in str(page.text_content("#cg-meter"))
 
 
 def test_runs_are_listed_and_downloaded_as_csv(visit: Any) -> None:
@@ -458,8 +487,7 @@ def test_an_example_is_downloaded_as_a_file_for_the_operator(visit: Any) -> None
 def test_the_output_follows_the_text_unless_the_reader_scrolled(visit: Any) -> None:
     page = visit()
     lines = "\n".join(f"line_{number} = {number}" for number in range(60))
-    generate(page, f"{lines}\ndef long(items):\n")
-    wait_for_state(page, "decoding")
+    generate_long(page, f"{lines}\ndef long(items):\n")
     at_bottom = "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 30)(document.querySelector('.cg-scroll'))"
     wait_until(lambda: bool(page.wait_for_timeout(30)) or page.evaluate(at_bottom))
     page.evaluate("document.querySelector('.cg-scroll').scrollTop = 10")
@@ -469,8 +497,8 @@ def test_the_output_follows_the_text_unless_the_reader_scrolled(visit: Any) -> N
 
 def test_the_box_panel_counts_the_streams(visit: Any) -> None:
     page = visit()
-    generate(page, "def counted(items):\n")
-    page.wait_for_function("document.querySelector('#cg-box [data-f=streams]').textContent.startsWith('1 of')")
+    generate_long(page, "def counted(items):\n")
+    page.wait_for_function("/^[1-9] of 4$/.test(document.querySelector('#cg-box [data-f=streams]').textContent)")
 
 
 def test_a_visitor_who_comes_too_early_sees_the_progress_and_waits(visit: Any) -> None:
@@ -527,7 +555,7 @@ def test_gradio_client_streams_and_finishes(playground: Playground) -> None:
     text = job.result(timeout=30)
     pieces = job.outputs()
     assert len(pieces) >= 3
-    assert all(later.startswith(earlier) for earlier, later in zip(pieces, pieces[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(pieces))
     assert text == FUNCTION
 
 

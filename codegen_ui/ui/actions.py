@@ -29,7 +29,7 @@ from codegen_ui.ui.visitors import Visitors
 
 TYPING_PAUSE_SECONDS = 0.2
 LOADING_TICK_SECONDS = 0.6
-QUIET_TICK_SECONDS = 3.0
+QUIET_TICK_SECONDS = 2.0
 SETTINGS = FIELDS[1:]
 
 
@@ -42,11 +42,12 @@ class Actions:
         self._visitors = visitors
         self._streams = Streams(service, visitors)
 
-    async def generate(self, request: gr.Request, *values: Any) -> AsyncGenerator[tuple[Lines, Live], None]:
+    async def generate(self, request: gr.Request, *values: Any) -> AsyncGenerator[tuple[Any, Any], None]:
         """Stream the output and the live panel."""
         *fields, model = values
         async for update in self._streams.run(Inputs(*fields), model, session_of(request)):
-            yield update
+            # At the end Gradio sends the last value again, which must not undo what another handler has shown since.
+            yield (gr.skip(), gr.skip()) if update is None else update
 
     async def stop(self, request: gr.Request) -> None:
         """Stop this tab's run; its stream shows the end itself."""

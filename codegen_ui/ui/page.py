@@ -93,10 +93,11 @@ def build_panels(service: Service, gallery: Sequence[Example]) -> Panels:
 
 
 def wire(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None:
+    # First, for a handler's own name would take this one.
+    gr.api(actions.api, api_name="generate")
     wire_generation(blocks, panels, actions)
     wire_gallery(blocks, panels, actions)
     wire_status(blocks, panels, actions)
-    gr.api(actions.api, api_name="generate")
 
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private", "preprocess": False}
