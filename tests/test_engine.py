@@ -133,6 +133,37 @@ def test_a_cached_prefix_gives_the_same_tokens_and_is_counted() -> None:
     assert (stats.prefix_cache_queries, stats.prefix_cache_hits, stats.prefix_cache_hit_tokens) == (4, 3, 148)
 
 
+def test_samples_of_one_prompt_cost_one_prefill_and_are_what_each_would_be_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiny()
+    prompt = ids(model, 60)
+    samples = [request(prompt, temperature=0.5, seed=1, sample_index=n, max_new_tokens=20) for n in range(4)]
+    with model.engine() as engine:
+        alone = [tokens(engine, one)[0] for one in samples]
+    with model.engine(prefill_chunk=10) as engine:
+        hold(model, monkeypatch, 0.02)
+        engine.submit(request(max_new_tokens=3))  # so that the four arrive before the first of them begins
+        together = [engine.submit(one) for one in samples]
+        assert [one.result(60).token_ids for one in together] == alone
+        cached = [one.result().metrics.cached_prompt_tokens for one in together]
+    assert sorted(cached) == [0, 59, 59, 59]
+
+
+def test_who_waits_for_anothers_prefill_goes_on_when_that_one_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny()
+    prompt = ids(model, 90)
+    hold(model, monkeypatch, 0.02)
+    with model.engine(prefill_chunk=4) as engine:
+        first, second = (
+            engine.submit(request(prompt, max_new_tokens=9)),
+            engine.submit(request(prompt, max_new_tokens=9)),
+        )
+        wait_for(lambda: first.snapshot().metrics.state is State.PREFILL)
+        first.cancel()
+        assert list(second.result(60).token_ids) == model.greedy(prompt, 9)
+
+
 @pytest.mark.parametrize("values", [{}, {"temperature": 0.03, "top_p": 0.9}, {"repetition_penalty": 1.1}], ids=str)
 def test_lookup_changes_no_token(values: dict[str, float]) -> None:
     model = tiny()
@@ -527,11 +558,11 @@ def test_a_request_that_cannot_enter_its_slot_fails_alone(monkeypatch: pytest.Mo
     genuine = Runner.admit
     refused: list[SequenceState] = []
 
-    def admit(self: Runner, sequence: SequenceState) -> int:
+    def admit(self: Runner, sequence: SequenceState, running: list[SequenceState]) -> int:
         if not refused:
             refused.append(sequence)
             raise RuntimeError("no memory")
-        return genuine(self, sequence)
+        return genuine(self, sequence, running)
 
     monkeypatch.setattr(Runner, "admit", admit)
     with tiny().engine() as engine:

@@ -90,6 +90,16 @@ def test_a_short_prompt_does_not_wait_behind_a_long_one() -> None:
     assert dict(scheduler.plan(64).prefill) == {long: 54, short: 10}
 
 
+def test_a_job_that_is_held_is_left_alone() -> None:
+    scheduler: Scheduler[Job] = Scheduler(2)
+    leader, follower = Job("a", 50), Job("b", 50)
+    for job in (leader, follower):
+        scheduler.add(job)
+    scheduler.admit()
+    follower.held = True
+    assert scheduler.plan(64).prefill == ((leader, 50),)
+
+
 def test_jobs_whose_prompt_is_done_decode() -> None:
     scheduler: Scheduler[Job] = Scheduler(2)
     ready, new = Job("a", 5), Job("b", 7)

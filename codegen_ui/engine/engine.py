@@ -71,6 +71,7 @@ class LocalEngine:
         self._totals: Counter[str] = Counter()
         self._rate = RollingRate()
         logger.info("%s: %d slots (%s)", info.name, slots, reason)
+        self._joining: list[SequenceState] = []
         self._thread = threading.Thread(target=self._run, name=f"engine {info.name}", daemon=True)
         self._thread.start()
 
@@ -214,21 +215,30 @@ class LocalEngine:
         with self._lock:
             admitted = self._scheduler.admit()
             waiting = self._number_waiting() if admitted else []
-        for sequence in admitted:
-            generation = self._generations[sequence]
-            try:
-                cached = self._runner.admit(sequence)
-            except Exception as error:
-                # Out of memory, most likely: this request ends, the others and the engine go on.
-                logger.exception("%s: could not be given slot %s", generation.id, sequence.slot)
-                self._recover([sequence], error)
-                continue
-            generation.recorder.started(time.monotonic(), cached=cached)
-            generation.notify()
-            with self._lock:
-                self._totals.update(prompt=sequence.prompt_tokens, queries=1, hits=int(cached > 0), hit_tokens=cached)
+            running = list(self._scheduler.running)
+        self._joining = [sequence for sequence in self._joining if sequence.slot is not None] + admitted
+        for sequence in self._joining:
+            # Who begins like a prompt that is being computed waits for it and copies: n samples cost one prefill.
+            sequence.held = self._runner.leader(sequence, running) is not None
+            if not sequence.held:
+                self._start(sequence, running)
+        self._joining = [sequence for sequence in self._joining if sequence.held]
         for generation in waiting:
             generation.notify()
+
+    def _start(self, sequence: SequenceState, running: list[SequenceState]) -> None:
+        generation = self._generations[sequence]
+        try:
+            cached = self._runner.admit(sequence, running)
+        except Exception as error:
+            # Out of memory, most likely: this request ends, the others and the engine go on.
+            logger.exception("%s: could not be given slot %s", generation.id, sequence.slot)
+            self._recover([sequence], error)
+            return
+        generation.recorder.started(time.monotonic(), cached=cached)
+        generation.notify()
+        with self._lock:
+            self._totals.update(prompt=sequence.prompt_tokens, queries=1, hits=int(cached > 0), hit_tokens=cached)
 
     def _step(self) -> None:
         with self._lock:

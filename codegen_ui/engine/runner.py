@@ -10,17 +10,18 @@ import torch
 from torch import Tensor
 
 from codegen_ui.engine.kv_cache import CachedKV
-from codegen_ui.engine.lookup import DraftBudget, Lookup
+from codegen_ui.engine.lookup import MAX_DRAFT, DraftBudget, Lookup
 from codegen_ui.engine.model import CodeGenModel, Segment
 from codegen_ui.engine.pace import Pace
-from codegen_ui.engine.prefix_cache import PrefixCache
+from codegen_ui.engine.prefix_cache import PrefixCache, common_prefix
 from codegen_ui.engine.sampler import BROKEN, Drawn, RowParams, Sampler, UniformStream
 from codegen_ui.engine.scheduler import Job, Plan
 from codegen_ui.request import SamplingParams
 
 MAX_DRAFTING = 4
 """Above this many decoding streams, the rows that drafts would take are better left to the streams themselves."""
-MAX_DRAFT = 12
+WORTH_WAITING = 16
+"""Prompt tokens in common with a prompt that is being computed, from which on waiting for it is cheaper."""
 WARM_UP_ROWS = (1, 1, 2, 4, 8)
 WARM_UP_PREFILL = 32
 
@@ -95,13 +96,30 @@ class Runner:
             if index:  # the first step pays for allocations
                 self._pace.observe(rows, 0, time.perf_counter() - begin)
 
-    def admit(self, sequence: SequenceState) -> int:
-        """Prepare a sequence that got its slot; returns how many of its tokens the prefix cache supplied."""
+    def leader(self, sequence: SequenceState, running: Sequence[SequenceState]) -> SequenceState | None:
+        """Who is computing a good part of this sequence's prompt just now, so that it pays to wait for it."""
+        best, length = None, sequence.computed + WORTH_WAITING
+        for other in running:
+            if other is not sequence and not other.held and other.prefill_left:
+                common = common_prefix(other.tokens, sequence.tokens[:-1])
+                if common >= length and common > other.computed:
+                    best, length = other, common
+        return best
+
+    def admit(self, sequence: SequenceState, running: Sequence[SequenceState]) -> int:
+        """Prepare a sequence that got its slot; returns how many of its tokens others have computed already: earlier
+        ones, from the prefix cache, or those that are `running`."""
         assert sequence.slot is not None
         hit = self.prefixes.longest(sequence.tokens)
         if hit is not None:
             self.cache.write(sequence.slot, hit.kv, hit.tokens)
             sequence.computed = hit.tokens
+        for other in running:
+            if other is not sequence and other.slot is not None:
+                common = common_prefix(other.tokens[: other.computed], sequence.tokens[:-1])
+                if common > sequence.computed:
+                    self.cache.write(sequence.slot, self.cache.read(other.slot, 0, common), common)
+                    sequence.computed = common
         if sequence.sampling.repetition_penalty != 1:
             sequence.seen = torch.zeros(self._model.config.vocab_size, dtype=torch.bool, device=self._model.device)
             self._see(sequence, sequence.tokens)

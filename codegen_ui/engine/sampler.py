@@ -95,9 +95,15 @@ class Sampler:
             if row.sampling.temperature == 0:
                 result[index, one.argmax()] = 1.0
                 continue
-            weights, ids = _filtered(one / row.sampling.temperature, [row])
-            kept = weights / weights.sum(-1, keepdim=True)
-            result[index] = kept[0] if ids is None else result[index].scatter(0, ids[0], kept[0])
+            one = one / row.sampling.temperature
+            if not _has_filter(row):
+                result[index] = one[0].softmax(-1)
+                continue
+            count, whole = _first_count(one, [row]), torch.tensor(False)
+            while not whole:
+                weights, ids, whole = _filtered(one, [row], count)
+                whole, count = whole | (count == one.shape[-1]), min(one.shape[-1], count * 16)
+            result[index].scatter_(0, ids[0], weights[0] / weights.sum())
         return result
 
     def _tokens(self, logits: Tensor, rows: Sequence[RowParams]) -> Tensor:
@@ -118,7 +124,11 @@ class Sampler:
             whole = len(members) == len(rows)
             picked = scores if whole else scores[torch.tensor(members, device=scores.device)]
             heat = _column([row.sampling.temperature for row in chosen], picked)
-            drawn = _draw(*_filtered(picked / heat, chosen), [row.uniform for row in chosen])
+            picked = picked / heat
+            if _has_filter(chosen[0]):
+                drawn = _draw_filtered(picked, chosen, _first_count(picked, chosen))
+            else:
+                drawn = _draw(picked.softmax(-1), None, [row.uniform for row in chosen])
             tokens = drawn if whole else tokens.index_copy(0, torch.tensor(members, device=scores.device), drawn)
         return tokens
 
@@ -159,25 +169,36 @@ def _has_filter(row: RowParams) -> bool:
     return params.top_k > 0 or params.top_p < 1 or params.min_p > 0
 
 
-def _filtered(scores: Tensor, rows: Sequence[RowParams]) -> tuple[Tensor, Tensor | None]:
-    """Unnormalised probabilities after top-k, top-p and min-p, and the ids they belong to (None: all, in order).
-
-    Only the likeliest candidates are sorted: 64 at first on a CPU, where sorting 50,000 costs as much as a small step,
-    and more of them until some candidate of every row is dropped, so that none beyond can be kept. Elsewhere all are
-    sorted at once, because looking at the result would be another copy to the host.
-    """
-    if not any(_has_filter(row) for row in rows):
-        return torch.softmax(scores, dim=-1), None
-    size = scores.shape[-1]
-    most = max(row.sampling.top_k for row in rows)
-    count = min(size, max(FIRST_CANDIDATES, most + 1) if scores.device.type == "cpu" else size)
+def _filtered(scores: Tensor, rows: Sequence[RowParams], count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Unnormalised probabilities after top-k, top-p and min-p of the `count` likeliest ids, these ids, both
+    `[rows, count]`, and whether they are all that a row keeps, bool `[rows]`."""
     total = torch.logsumexp(scores, dim=-1, keepdim=True)
-    while True:
-        values, ids = scores.topk(count, dim=-1)
-        weights, whole = _kept(values, total, rows)
-        if count == size or bool(whole.all()):
-            return weights, ids
-        count = min(size, count * 8)
+    values, ids = scores.topk(count, dim=-1)
+    weights, whole = _kept(values, total, rows)
+    return weights, ids, whole
+
+
+def _first_count(scores: Tensor, rows: Sequence[RowParams]) -> int:
+    """How many of the likeliest ids to sort at first.
+
+    On a CPU, where sorting 50,000 costs as much as a small step, few; rows that keep all of them are done again with
+    more. Elsewhere all, because looking at the result would be another copy to the host.
+    """
+    size = scores.shape[-1]
+    if scores.device.type != "cpu":
+        return size
+    return min(size, max(FIRST_CANDIDATES, 1 + max(row.sampling.top_k for row in rows)))
+
+
+def _draw_filtered(scores: Tensor, rows: Sequence[RowParams], count: int) -> Tensor:
+    """int64 `[rows]`: tokens of rows that have a filter."""
+    weights, ids, whole = _filtered(scores, rows, count)
+    drawn = _draw(weights, ids, [row.uniform for row in rows])
+    if count == scores.shape[-1] or bool(whole.all()):
+        return drawn
+    again = (~whole).nonzero()[:, 0]
+    more = min(scores.shape[-1], count * 16)
+    return drawn.index_copy(0, again, _draw_filtered(scores[again], [rows[i] for i in again.tolist()], more))
 
 
 def _kept(values: Tensor, total: Tensor, rows: Sequence[RowParams]) -> tuple[Tensor, Tensor]:

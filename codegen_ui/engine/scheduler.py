@@ -18,6 +18,7 @@ class Job:
         prompt_tokens: tokens to have in the slot before the first one can be generated, at least 1.
         computed: tokens whose KV is in the slot; set by the runner after each step.
         slot: the KV cache's row, or None while waiting.
+        held: has a slot, but is not to be worked on yet.
         arrival: set by the scheduler.
     """
 
@@ -25,6 +26,7 @@ class Job:
     prompt_tokens: int
     computed: int = 0
     slot: int | None = None
+    held: bool = False
     arrival: int = field(default=-1, init=False)
 
     @property
@@ -132,7 +134,8 @@ class Scheduler(Generic[JobT]):
         wait behind a long one.
         """
         decode = tuple(job for job in self._running if not job.prefill_left)
-        short_first = sorted((job for job in self._running if job.prefill_left), key=lambda job: job.prefill_left)
+        prefilling = [job for job in self._running if job.prefill_left and not job.held]
+        short_first = sorted(prefilling, key=lambda job: job.prefill_left)
         shares: dict[int, int] = {}
         left = max(1, budget)
         for index, job in enumerate(short_first):
