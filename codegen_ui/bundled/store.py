@@ -1,0 +1,72 @@
+"""How the steps of the recipe hand text and tokens to each other."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+
+def write_documents(path: Path, texts: Iterable[str]) -> int:
+    """One JSON string a line, written whole or not at all. Returns how many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    count = 0
+    with partial.open("w", encoding="utf-8") as file:
+        for text in texts:
+            file.write(json.dumps(text) + "\n")
+            count += 1
+    os.replace(partial, path)
+    return count
+
+
+def read_documents(path: Path) -> Iterator[str]:
+    """The texts of `write_documents`, in order."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+class TokenStream:
+    """Documents laid end to end, each followed by end-of-text; windows begin at a document's first token.
+
+    Starting there is how the model is prompted: what it sees at position 0 is the head of a file.
+    """
+
+    def __init__(self, tokens: npt.NDArray[np.uint16], starts: npt.NDArray[np.int64]) -> None:
+        if not len(starts):
+            raise ValueError("no documents to train on")
+        self.tokens = tokens
+        self.starts = starts
+
+    @classmethod
+    def from_documents(cls, documents: Iterable[list[int]], end: int) -> TokenStream:
+        """`documents` are token ids below 65536; `end` is the id put after each."""
+        pieces, starts, position = [], [], 0
+        for ids in documents:
+            pieces.append(np.array([*ids, end], dtype=np.uint16))
+            starts.append(position)
+            position += len(ids) + 1
+        tokens = np.concatenate(pieces) if pieces else np.empty(0, np.uint16)
+        return cls(tokens, np.array(starts, dtype=np.int64))
+
+    def save(self, path: Path) -> None:
+        """Write both arrays to one .npz file, whole or not at all."""
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, tokens=self.tokens, starts=self.starts)
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path) -> TokenStream:
+        """What `save` wrote."""
+        with np.load(path) as arrays:
+            return cls(arrays["tokens"], arrays["starts"])
+
+    def window(self, length: int, draw: np.random.Generator) -> npt.NDArray[np.int64]:
+        """`length` token ids from a random document's start on, through the next documents, around the end."""
+        first = self.starts[draw.integers(len(self.starts))]
+        return np.take(self.tokens, range(first, first + length), mode="wrap").astype(np.int64)

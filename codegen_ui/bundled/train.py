@@ -1,0 +1,265 @@
+"""Train the bundled checkpoint: `python -m codegen_ui.bundled.train --hours 1.5`.
+
+The learning rate stays constant and falls linearly to zero over the last part of the time budget; the state before the
+fall is kept as stable.pt, from which `--continue-from` starts a longer run.  Stopping at any moment loses at most a few
+minutes: the same command goes on.  Paused time (SIGSTOP) does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import time
+from collections import deque
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from codegen_ui.bundled import DEFAULT_WORK
+from codegen_ui.bundled.model import Block, Shape, TrainingModel
+from codegen_ui.bundled.muon import Muon
+from codegen_ui.bundled.store import TokenStream, read_documents
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run is to do. Lengths in tokens, times in seconds."""
+
+    seconds: float = 0.0
+    steps: int = 0  # when given, the budget is this many steps instead, and a seed gives the same run anywhere
+    batch: int = 16
+    length: int = 256  # see `window_multiple`: some steps take longer windows, so that long contexts work too
+    textbook_share: float = 0.8
+    decay: float = 0.3  # the last part of the budget, over which the learning rate falls to zero
+    muon_lr: float = 0.02
+    adam_lr: float = 0.004
+    warmup_steps: int = 40
+    save_every: float = 300.0
+    held_out_windows: int = 16
+    seed: int = 0
+
+    def rate(self, step: int, progress: float) -> float:
+        """Factor on the learning rates, 0 to 1; `progress` is the used share of the budget."""
+        return min(1.0, (step + 1) / self.warmup_steps, max(0.0, (1 - progress) / self.decay))
+
+
+def tokenised(work: Path, name: str) -> TokenStream:
+    """The token stream of WORK/NAME.jsonl, cached beside it until text or tokenizer change."""
+    source, cached = work / f"{name}.jsonl", work / f"{name}.npz"
+    newest = max(source.stat().st_mtime, (work / "tokenizer" / "vocab.json").stat().st_mtime)
+    if not cached.exists() or cached.stat().st_mtime < newest:
+        from codegen_ui.bundled.tokenizer import load_tokenizer
+
+        tokenizer = load_tokenizer(work / "tokenizer")
+        ids = tokenizer(list(read_documents(source)))["input_ids"]
+        TokenStream.from_documents(ids, tokenizer.eos_token_id).save(cached)
+    return TokenStream.load(cached)
+
+
+def window_multiple(step: int) -> int:
+    """Every third step takes windows of twice the length, every twelfth of four times; the token count stays."""
+    return 4 if step % 12 == 11 else 2 if step % 3 == 2 else 1
+
+
+def batch_at(step: int, plan: Plan, textbook: TokenStream, real: TokenStream) -> Tensor:
+    """Token ids int64 [rows, length + 1]; a function of the seed and the step alone, so that a resumed run agrees."""
+    draw = np.random.default_rng([plan.seed, step])
+    multiple = window_multiple(step)
+    rows = [
+        (textbook if draw.random() < plan.textbook_share else real).window(plan.length * multiple + 1, draw)
+        for _ in range(max(1, plan.batch // multiple))
+    ]
+    return torch.from_numpy(np.stack(rows))
+
+
+def optimisers(model: TrainingModel, plan: Plan) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices; AdamW for embedding, head, norms and biases."""
+    matrices = [p for b in model.blocks if isinstance(b, Block) for p in (b.qkv, b.fc_in, b.out_proj, b.fc_out)]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    adam = torch.optim.AdamW(others, lr=plan.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    result: list[torch.optim.Optimizer] = [Muon(matrices, lr=plan.muon_lr), adam]
+    for optimiser in result:
+        for group in optimiser.param_groups:
+            group["peak"] = group["lr"]
+    return result
+
+
+@torch.no_grad()
+def held_out_loss(model: TrainingModel, stream: TokenStream, windows: int = 16, length: int = 512) -> float:
+    """Mean nats a token over fixed windows."""
+    draw = np.random.default_rng(1)
+    device = next(model.parameters()).device
+    rows = [torch.from_numpy(stream.window(length + 1, draw)) for _ in range(windows)]
+    losses = [model.loss(torch.stack(rows[i : i + 8]).to(device)).item() for i in range(0, windows, 8)]
+    return sum(losses) / len(losses)
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write whole or not at all, so that a kill while writing costs nothing."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+class Trainer:
+    """Model, optimisers and the position in a run."""
+
+    def __init__(self, work: Path, run: Path, plan: Plan, shape: Shape) -> None:
+        self.work, self.run, self.plan, self.shape = work, run, plan, shape
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.manual_seed(plan.seed)
+        self.model = TrainingModel(shape).to(self.device)
+        self.optimisers = optimisers(self.model, plan)
+        self.step, self.tokens, self.used, self.best = 0, 0, 0.0, float("inf")
+        self.earlier_hours = 0.0
+        self.kept_stable = False
+        run.mkdir(parents=True, exist_ok=True)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "shape": dataclasses.asdict(self.shape),
+            "model": self.model.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+            "tokens": self.tokens,
+            "used": self.used,
+            "best": self.best,
+            "earlier_hours": self.earlier_hours,
+        }
+
+    def restore(self, path: Path, *, as_new_run: bool) -> None:
+        """Take up a saved state; `as_new_run` starts a fresh time budget from its weights."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["shape"] != dataclasses.asdict(self.shape):
+            raise ValueError(f"{path} holds another shape: {state['shape']}")
+        self.model.load_state_dict(state["model"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            peaks = [group["peak"] for group in optimiser.param_groups]
+            optimiser.load_state_dict(saved)
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["peak"] = peak
+        self.step, self.tokens, self.earlier_hours = state["step"], state["tokens"], state["earlier_hours"]
+        if as_new_run:
+            self.earlier_hours += state["used"] / 3600
+        else:
+            self.used, self.best = state["used"], state["best"]
+
+    def progress(self) -> float:
+        """The used share of the budget."""
+        return self.step / self.plan.steps if self.plan.steps else self.used / self.plan.seconds
+
+    def train(self, *, compiled: bool) -> None:
+        """Run to the end of the budget, logging to log.jsonl and saving to last.pt, stable.pt and best.pt."""
+        streams = [tokenised(self.work, name) for name in ("textbook.train", "real.train")]
+        held_out = {name: tokenised(self.work, f"{name}.heldout") for name in ("textbook", "real")}
+        loss_of = torch.compile(self.model.loss, dynamic=False) if compiled else self.model.loss
+        recent: deque[float] = deque(maxlen=50)
+        next_save = self.used + self.plan.save_every
+        bar = tqdm(total=1000, unit="‰", mininterval=10)
+        while (progress := self.progress()) < 1:
+            began = time.monotonic()
+            if not self.kept_stable and progress > 1 - self.plan.decay:
+                save(self.run / "stable.pt", self.state())
+                self.kept_stable = True
+            factor = self.plan.rate(self.step if not self.earlier_hours else 10**9, progress)
+            for optimiser in self.optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = group["peak"] * factor
+            ids = batch_at(self.step, self.plan, *streams).to(self.device)
+            loss = loss_of(ids)
+            torch.autograd.backward(loss)
+            for optimiser in self.optimisers:
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
+            self.step += 1
+            self.tokens += ids[:, 1:].numel()
+            elapsed = time.monotonic() - began
+            # a pause from outside shows as one huge step: count what such a step usually takes
+            self.used += min(elapsed, 5 * median(recent)) if len(recent) > 10 else min(elapsed, 20.0)
+            recent.append(elapsed)
+            bar.update(min(1000, round(1000 * self.progress())) - bar.n)
+            bar.set_postfix(step=self.step, loss=f"{loss.item():.3f}", tokens=f"{self.tokens / 1e6:.2f}M")
+            row: dict[str, float] = {"step": self.step, "tokens": self.tokens, "used": self.used, "loss": loss.item()}
+            if self.used >= next_save or self.progress() >= 1:
+                next_save = self.used + self.plan.save_every
+                row |= {
+                    f"heldout_{name}": held_out_loss(self.model, stream, self.plan.held_out_windows)
+                    for name, stream in held_out.items()
+                }
+                self.keep(row)
+                # a corpus that was rebuilt meanwhile is taken up here, without a restart
+                streams = [tokenised(self.work, name) for name in ("textbook.train", "real.train")]
+            with (self.run / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps(row | {"hours_before": self.earlier_hours}) + "\n")
+        bar.close()
+
+    def keep(self, row: dict[str, float]) -> None:
+        """Save last.pt, and best.pt when the mixed held-out loss has fallen."""
+        share = self.plan.textbook_share
+        mixed = share * row["heldout_textbook"] + (1 - share) * row["heldout_real"]
+        if mixed < self.best:
+            self.best = mixed
+            save(self.run / "best.pt", self.state())
+        save(self.run / "last.pt", self.state())
+        tqdm.write(json.dumps({key: round(value, 4) for key, value in row.items()}))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command; everything it writes is under WORK/RUN."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
+    parser.add_argument("--run", default="run", help="name of the run's folder under WORK")
+    parser.add_argument("--hours", type=float, default=4.0)
+    parser.add_argument("--steps", type=int, default=0, help="a budget in steps instead of hours")
+    parser.add_argument("--decay", type=float, default=Plan.decay)
+    parser.add_argument("--batch", type=int, default=Plan.batch)
+    parser.add_argument("--length", type=int, default=Plan.length)
+    parser.add_argument("--n-embd", type=int, default=Shape.n_embd)
+    parser.add_argument("--n-layer", type=int, default=Shape.n_layer)
+    parser.add_argument("--textbook-share", type=float, default=Plan.textbook_share)
+    parser.add_argument("--save-every", type=float, default=Plan.save_every, help="seconds")
+    parser.add_argument("--muon-lr", type=float, default=Plan.muon_lr)
+    parser.add_argument("--adam-lr", type=float, default=Plan.adam_lr)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile: needs a C++ compiler, about 1.4 times as fast"
+    )
+    parser.add_argument("--continue-from", type=Path, help="a stable.pt to start from, with a new time budget")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    from codegen_ui.bundled.tokenizer import load_tokenizer
+
+    shape = Shape(len(load_tokenizer(options.work / "tokenizer")), n_embd=options.n_embd, n_layer=options.n_layer)
+    plan = Plan(
+        options.hours * 3600,
+        options.steps,
+        batch=options.batch,
+        length=options.length,
+        decay=options.decay,
+        textbook_share=options.textbook_share,
+        save_every=options.save_every,
+        muon_lr=options.muon_lr,
+        adam_lr=options.adam_lr,
+        seed=options.seed,
+    )
+    trainer = Trainer(options.work, options.work / options.run, plan, shape)
+    last = options.work / options.run / "last.pt"
+    if last.exists():
+        trainer.restore(last, as_new_run=False)
+    elif options.continue_from:
+        trainer.restore(options.continue_from, as_new_run=True)
+    print(f"{sum(p.numel() for p in trainer.model.parameters()):,} parameters on {trainer.device}")
+    trainer.train(compiled=options.compile)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The training text: tasks as files say them, written out in variations, and kept apart from what measures them."""
+
+from __future__ import annotations
+
+import ast
+import random
+from pathlib import Path
+
+import pytest
+
+from codegen_ui.bundled.families import family_tasks
+from codegen_ui.bundled.overlap import drop_overlapping, shared_runs, words_in
+from codegen_ui.bundled.phrasing import third_person, wrap
+from codegen_ui.bundled.realcode import describe_package, documents
+from codegen_ui.bundled.suite import load_suite
+from codegen_ui.bundled.task import Task, load_tasks, parse_task
+from codegen_ui.bundled.variant import make_variant, rename
+from codegen_ui.bundled.writer import write_textbook
+
+DOUBLE = """double
+names: double, twice
+params: n: int, times: int=1 | x, count
+returns: int
+do: double {n} {times} times
+args: 3
+args: 1, 4
+code:
+    for _ in range(times):
+        n *= 2
+    return n
+"""
+
+
+def test_an_entry_says_names_parameters_types_and_solutions() -> None:
+    task = parse_task(DOUBLE)
+    assert task.names == ("double", "twice")
+    assert task.params == (("n", "times"), ("x", "count"))
+    assert task.types == ("int", "int=1")
+    assert task.solutions == ("for _ in range(times):\n    n *= 2\nreturn n",)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (DOUBLE.replace("names:", "nmaes:"), "unknown fields"),
+        (DOUBLE.replace("| x, count", "| x"), "different lengths"),
+        (DOUBLE.replace("returns: int", "returns int"), "not a field"),
+    ],
+)
+def test_a_malformed_entry_is_named_with_its_reason(broken: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "some.txt").write_text("== " + broken, encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"some\.txt: double: .*{reason}"):
+        load_tasks(tmp_path)
+
+
+def test_a_variant_shows_results_that_its_own_code_gave() -> None:
+    for seed in range(20):
+        variant = make_variant(parse_task(DOUBLE), random.Random(seed))
+        assert variant.calls == (("3", "6"), ("1, 4", "16"))
+
+
+def choice_of(task: Task, seed: int) -> int:
+    """Which solution `make_variant` takes under a seed, as it draws."""
+    draw = random.Random(seed)
+    return 0 if draw.random() < 0.45 else task.solutions.index(draw.choice(task.solutions))
+
+
+def test_a_solution_that_disagrees_with_the_first_is_refused() -> None:
+    wrong = parse_task(DOUBLE + "code:\n    return n\n")
+    chooses_the_second = next(n for n in range(99) if choice_of(wrong, n) == 1)
+    with pytest.raises(AssertionError, match="expected 6"):
+        make_variant(wrong, random.Random(chooses_the_second))
+
+
+def test_renaming_leaves_attributes_and_keywords_alone() -> None:
+    code = "count = text.count(x, count=count) + recount"
+    assert rename(code, {"count": "n", "x": "count"}) == "n = text.count(count, count=n) + recount"
+
+
+@pytest.mark.parametrize(
+    ("command", "third"),
+    [
+        ("return the sum", "returns the sum"),
+        ("search a list and return the index", "searches a list and returns the index"),
+        ("multiply two numbers", "multiplies two numbers"),
+    ],
+)
+def test_commands_become_descriptions(command: str, third: str) -> None:
+    assert third_person(command) == third
+
+
+def test_wrapping_keeps_every_word_and_the_width() -> None:
+    text = " ".join("word" * (n % 3 + 1) for n in range(50))
+    assert " ".join(wrap(text, 30)).split() == text.split()
+    assert max(map(len, wrap(text, 30))) <= 30
+
+
+def test_there_are_enough_tasks_and_their_keys_differ() -> None:
+    tasks = load_tasks() + family_tasks()
+    assert len(load_tasks()) >= 300
+    functions = [task.key for task in tasks if not task.is_class]
+    assert len(functions) == len(set(functions))
+
+
+def every_function() -> list[Task]:
+    quick = [task for task in load_tasks() if not any("torch" in line for line in task.imports)]
+    return [task for task in quick if not task.is_class]
+
+
+def test_every_task_of_the_files_runs_under_changed_names() -> None:
+    draw = random.Random(5)
+    for task in every_function():
+        variant = make_variant(task, draw)
+        assert len(variant.calls) == len(task.cases), task.key
+
+
+def test_documents_are_the_same_for_a_seed_and_whole_programs_unless_they_open_in_english() -> None:
+    texts = write_textbook(seed=3, count=80)
+    assert texts == write_textbook(seed=3, count=80)
+    assert texts != write_textbook(seed=4, count=80)
+    as_code = [text for text in texts if text.startswith(("def ", "import ", "from ", "#", "class ", "@", '"""'))]
+    assert len(as_code) > 40
+    for text in as_code:
+        ast.parse(text)
+
+
+def make_package(folder: Path, licence: str) -> Path:
+    info = folder / "some-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Name: some\nVersion: 1.0\nLicense-Expression: {licence}\n", encoding="utf-8")
+    return folder
+
+
+LONG_FUNCTION = (
+    "def f{0}(path):\n    '''Join the path to the root.'''\n    joined = os.path.join('{0}', path)\n"
+    "    if not joined:\n        raise ValueError(path)\n    return joined\n"
+)
+
+
+def test_real_code_comes_with_the_imports_it_uses_and_never_twice(tmp_path: Path) -> None:
+    folder = make_package(tmp_path / "p", "MIT")
+    source = "import os\nimport sys\n\n\n" + LONG_FUNCTION.format(1)
+    (folder / "one.py").write_text(source, encoding="utf-8")
+    (folder / "copy.py").write_text(source, encoding="utf-8")
+    texts = list(documents(describe_package(folder), 0, set()))
+    assert len(texts) == 1
+    assert texts[0].startswith("import os\n\n\ndef f1(path):")
+
+
+@pytest.mark.parametrize("licence", ["GPL-3.0-or-later", "LGPL", "Proprietary", "MIT AND MPL-2.0"])
+def test_a_package_without_a_permissive_licence_is_refused(licence: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not a permissive licence"):
+        describe_package(make_package(tmp_path / "p", licence))
+
+
+def test_overlap_is_found_whatever_the_punctuation_and_layout() -> None:
+    guarded = ["One two, three four (five) six."]
+    kept, dropped = drop_overlapping(["zero ONE two\n three  four-five six", "one two three"], guarded, length=6)
+    assert (kept, dropped) == (["one two three"], 1)
+    assert shared_runs(["two three four"], guarded, 3) == (1, 4)
+    assert words_in(["a Five b"], ["five", "six"]) == {"five"}
+
+
+def test_the_suite_is_large_enough_and_its_prompts_are_python_up_to_the_body() -> None:
+    tasks = load_suite()
+    assert sum(not task.held_out for task in tasks) >= 40
+    assert sum(task.held_out for task in tasks) >= 12
+    assert len({task.prompt for task in tasks}) == len(tasks)
+    for task in tasks:
+        ast.parse(task.program("    pass\n"))
+
+
+def test_the_words_of_held_out_tasks_are_not_in_the_task_files() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path("codegen_ui/bundled/textbook").glob("*.txt")]
+    held_out = [task.prompt for task in load_suite() if task.held_out]
+    names = [prompt.partition("(")[0].split()[-1] for prompt in held_out]
+    assert words_in(sources, names) == set()
+    assert shared_runs(sources, held_out, 5)[0] == 0
