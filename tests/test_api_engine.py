@@ -113,3 +113,10 @@ def test_a_remote_engine_over_this_api_gives_the_engines_own_tokens(url: str, en
     assert result.prompt_token_ids == straight.prompt_token_ids
     assert result.metrics.output_tokens == straight.metrics.output_tokens
     assert [event.top[0].token for event in result.tokens] == [event.top[0].token for event in straight.tokens]
+
+
+def test_end_of_text_in_a_remote_prompt_has_the_ids_that_the_engine_gives_it(url: str, engine: LocalEngine) -> None:
+    text = "x(<|endoftext|>) # <|endoftext|>"
+    with RemoteEngine([f"{url}/v1"]) as remote:
+        assert remote.wait_until_up(10) == ""
+        assert remote.encode(text) == engine.encode(text)

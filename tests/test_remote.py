@@ -130,6 +130,13 @@ def test_a_prompt_over_the_context_keeps_its_right_end(remote: RemoteEngine, inn
     assert inner.requests[0].prompt == (1,) * (CONTEXT - 9) + (2,)
 
 
+def test_end_of_text_in_a_prompt_is_sent_as_the_ids_of_its_letters(remote: RemoteEngine, inner: FakeEngine) -> None:
+    remote.submit(request("a <|endoftext|> b")).result(5)
+    assert inner.requests[0].prompt == (1, len("<|"), len("endoftext|>"), 1)
+    remote.submit(request("a <|endoftext> b")).result(5)
+    assert inner.requests[1].prompt == "a <|endoftext> b"
+
+
 def test_logprobs_come_through(remote: RemoteEngine) -> None:
     events = remote.submit(request(logprobs=2)).result(5).tokens
     assert [event.logprob.token for event in events if event.logprob] == [*SCRIPT, "<|endoftext|>"]

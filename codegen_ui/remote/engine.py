@@ -19,7 +19,7 @@ from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundEr
 from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.metrics import RollingRate
 from codegen_ui.remote.backend import Backend
-from codegen_ui.remote.exchange import Unserved, lost_connection, prepare, stream, tokenize
+from codegen_ui.remote.exchange import Unserved, lost_connection, prepare, stream, tokenize_as_text
 from codegen_ui.remote.generation import RemoteGeneration
 from codegen_ui.remote.info import check_abilities, model_info
 from codegen_ui.request import MAX_SEED, FinishReason, GenerationRequest
@@ -298,7 +298,7 @@ class RemoteEngine:
         for backend in self._backends:
             if backend.up:
                 try:
-                    found = await tokenize(self._client, backend, text)
+                    found = await tokenize_as_text(self._client, backend, text)
                 except Unserved:
                     continue
                 if found is not None:

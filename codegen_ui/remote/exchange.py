@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from codegen_ui.remote.wire import Piece, WireError, completion_body, event_data
 from codegen_ui.request import MAX_LENGTH, FinishReason
 
 CONNECT_TIMEOUT = 5.0
+END_OF_TEXT = re.compile(r"(?<=<\|)(?=endoftext\|>)")
+"""The place inside the word between punctuation and letters, where GPT-2's and CodeGen's tokenizers always cut."""
 
 
 class Unserved(Exception):
@@ -42,6 +45,24 @@ async def tokenize(client: httpx.AsyncClient, backend: Backend, text: str) -> tu
         raise Unserved("answers /tokenize with something else than tokens") from error
 
 
+async def tokenize_as_text(
+    client: httpx.AsyncClient, backend: Backend, text: str
+) -> tuple[int, tuple[int, ...] | None] | None:
+    """Like `tokenize`, but `<|endoftext|>` in the text is text, where a server would make one special token of it.
+
+    The text is cut inside the word, where byte-level BPE never joins what comes before and after, so that the ids are
+    those of the whole text without special tokens.
+    """
+    counts, ids = 0, []
+    for part in END_OF_TEXT.split(text):
+        found = await tokenize(client, backend, part)
+        if found is None:
+            return None
+        counts += found[0]
+        ids.append(found[1])
+    return counts, None if None in ids else tuple(token for part_ids in ids for token in part_ids or ())
+
+
 async def prepare(
     client: httpx.AsyncClient, backend: Backend, served: Served, generation: RemoteGeneration
 ) -> dict[str, Any]:
@@ -55,7 +76,9 @@ async def prepare(
     ids: tuple[int, ...] | None
     if isinstance(request.prompt, str):
         prompt = request.prompt
-        count, ids = await tokenize(client, backend, prompt) or (None, None)
+        count, ids = await tokenize_as_text(client, backend, prompt) or (None, None)
+        if ids is not None and END_OF_TEXT.search(prompt):
+            prompt = list(ids)
     else:
         prompt, ids, count = list(request.prompt), request.prompt, len(request.prompt)
     if count is None:
