@@ -361,7 +361,7 @@ def test_tab_follows_the_tabs_of_the_text_and_moves_whole_selections(visit: Any)
         ("#cg-stop-strings", "def f():\n", "", "\n".join("abcdefghijklmnopqrs"), "at most 16 strings"),
         ("#cg-prompt", "", "", "", "type a prompt"),
         ("#cg-prompt", "x = '\0'", "", "", "NUL"),
-        ("#cg-prompt", "x" * 1_000_000, "", "", "200,000"),
+        ("#cg-prompt", "x = 1\n" * 170_000, "", "", "200,000"),
     ],
     ids=["seed", "stop", "empty", "NUL", "1 MB"],
 )
