@@ -118,7 +118,12 @@ def run(name: str, plan: Plan, progress: Progress) -> LocalEngine:
         imports.join()
         check_memory(name, config, plan)
 
-    checkpoint = open_checkpoint(name, revision=plan.revision, progress=progress, admit=admit)
+    try:
+        checkpoint = open_checkpoint(name, revision=plan.revision, progress=progress, admit=admit)
+    finally:
+        # Also where the hub said no: the stand-in is loaded next, and two threads that import transformers at once
+        # may find half of it.
+        imports.join()
     try:
         model = load_model(checkpoint, plan, progress)
         checkpoint.weights.close()
