@@ -18,6 +18,7 @@ SHAPES = {
     "8 heads of 16, rotary 16 (whole head)": (128, 8, 16),
     "4 heads of 32, rotary 2": (128, 4, 2),
     "16 heads of 4, rotary 4": (64, 16, 4),
+    "4 heads of 5 (odd), rotary 4": (20, 4, 4),
 }
 
 

@@ -16,9 +16,10 @@ class Rotary:
 
     def __init__(self, config: ModelConfig, device: torch.device, dtype: torch.dtype) -> None:
         self._dim = config.rotary_dim
-        # A pair is a complex number and the rotation one multiplication in place; half precision and other devices
-        # do the same arithmetic on real numbers in fp32.
-        self._complex = device.type == "cpu" and dtype == torch.float32
+        # A pair is a complex number and the rotation one multiplication in place, where pairs lie at even places;
+        # half precision and other devices do the same arithmetic on real numbers in fp32.
+        even = config.head_dim % 2 == 0 and config.inner % 2 == 0
+        self._complex = even and device.type == "cpu" and dtype == torch.float32
         inverse = 1.0 / (10000 ** (torch.arange(0, self._dim, 2, dtype=torch.int64) / self._dim))
         angles = torch.arange(config.n_positions, dtype=torch.float32)[:, None] * inverse.float()[None, :]
         table = torch.stack((angles.cos(), angles.sin()), dim=-1)
