@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import CodeGenForCausalLM, CodeGenTokenizer
 
+from codegen_ui.bundled.card import write_card
 from codegen_ui.bundled.export import export_checkpoint, load_state, plot_losses, read_log
 from codegen_ui.bundled.model import Shape, TrainingModel
 from codegen_ui.bundled.muon import Muon, orthogonalise
@@ -246,3 +247,17 @@ def test_numpy_works_in_the_sandbox_when_it_is_imported_first(prefix: list[str])
     source = "import numpy as np\nassert np.ones(3).sum() == 3"
     outcome = run_program(source, prefix=prefix, seconds=20, imports="import numpy")
     assert outcome.passed, outcome.reason
+
+
+def test_the_card_tells_what_was_measured_and_where_the_text_came_from() -> None:
+    config = {"n_layer": 2, "n_embd": 32, "n_head": 4, "rotary_dim": 4, "n_positions": 64, "vocab_size": 340}
+    package = {"name": "some", "version": "1.0", "licence": "MIT\nmore", "characters": 1234, "held_out": True}
+    corpus = {"packages": [package], "textbook": {"documents": 5, "characters": 6000}}
+    row = {"step": 9, "tokens": 2e6, "used": 1800, "hours_before": 1.0, "heldout_textbook": 0.5, "heldout_real": 2.0}
+    plan = {"muon_lr": 0.02, "adam_lr": 0.004, "decay": 0.3, "textbook_share": 0.8}
+    text = write_card(config, corpus, [row], plan, {"pass_at_1": 0.42, "bits_per_byte": 1.234})
+    assert "| pass@1, suite | 42% |\n| bits per byte, both parts | 1.23 |" in text
+    assert "| some | 1.0 | MIT | 1,234 | held out |" in text
+    assert "1.5 hours" in text
+    model = TrainingModel(Shape(340, **TINY))
+    assert f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} million parameters" in text

@@ -8,6 +8,7 @@ The result of the recipe lives in `checkpoint/` beside this file and loads with
     python -m codegen_ui.bundled.train       # resumable; a time budget, not a step count
     python -m codegen_ui.bundled.export      # training state -> checkpoint folder
     python -m codegen_ui.bundled.evaluate    # the figures of the model card
+    python -m codegen_ui.bundled.card        # the model card
 """
 
 from pathlib import Path

@@ -40,13 +40,13 @@ def docstring(task: Task, variant: Variant, command: str, draw: random.Random) -
             for arguments, value in shown:
                 lines += [f">>> {variant.name}({arguments})", value]
         else:
-            form = draw.choice(("{}({}) -> {}", "{}({}) == {}", "{}({}) returns {}", "{}({}) => {}"))
+            form = draw.choice(("{}({}) -> {}", "{}({}) == {}", "{}({}) returns {}", "{}({}) => {}", "{}({}) gives {}"))
             lines += [
                 "",
                 *draw.choice((["Example:"], ["Examples:"], ["For example:"])),
                 *("    " + form.format(variant.name, a, v) for a, v in shown),
             ]
-    if draw.random() < 0.15:
+    if draw.random() < 0.25:
         return f"{quotes}\n" + "\n".join(lines) + f"\n{quotes}"
     return quotes + "\n".join(lines) + f"\n{quotes}"
 

@@ -94,7 +94,7 @@ WORD_ACTIONS = {
     "first": ("return the first of the {what} in a list, or None|find the first of the {what} in {words}", "str | None",
               ("for word in words:\n    if {test}:\n        return word\nreturn None", "return next((word for word in words if {test}), None)")),
 }  # fmt: skip
-FAMILY_WEIGHT = 0.3
+FAMILY_WEIGHT = 0.15
 NUMBER_CASES = ("[1, 2, 3, 4, 5, 6]", "[10, -5, 0, 15, 7]", "[]", "[-2, 4, -6, 9, 30]")
 TEXT_CASES = ('"Hello World 42"', '""', '"Python 3.11, ok?"', '"abcXYZ"')
 WORD_CASES = ('["apple", "Bob", "noon", "kiwi"]', "[]", '["level", "Anna", "at", "banana"]')

@@ -7,7 +7,7 @@ A file is a series of entries.  `== key` opens a function, `== class key` a clas
     returns: the annotation of the result
     imports: lines the code needs
     do:      what it does, as a command ("return the sum of {nums}"); one wording a line
-    weight:  how many times more often than usual to write it down
+    weight:  how often to write it down beside the others; 0.6 when left out
     story:   a longer statement of the problem, several sentences
     args:    one call's arguments, or for a class statements that must run, one case a line
     code:    a body, indented; one algorithm each; NAME stands for the function's or class's own name
@@ -84,7 +84,7 @@ def parse_task(chunk: str) -> Task:
         cases=tuple(fields.get("args", [])),
         solutions=tuple(fields["code"]),
         is_class=is_class,
-        weight=float(fields.get("weight", ["1"])[0]),
+        weight=float(fields.get("weight", ["0.6"])[0]),
     )
 
 

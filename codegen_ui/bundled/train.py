@@ -11,8 +11,10 @@ import argparse
 import dataclasses
 import json
 import os
+import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -120,8 +122,9 @@ class Trainer:
         self.optimisers = optimisers(self.model, plan)
         self.step, self.tokens, self.used, self.best = 0, 0, 0.0, float("inf")
         self.earlier_hours = 0.0
-        self.kept_stable = False
+        self.stop = False
         run.mkdir(parents=True, exist_ok=True)
+        (run / "plan.json").write_text(json.dumps(dataclasses.asdict(plan)), encoding="utf-8")
 
     def state(self) -> dict[str, Any]:
         return {
@@ -164,42 +167,43 @@ class Trainer:
         recent: deque[float] = deque(maxlen=50)
         next_save = self.used + self.plan.save_every
         bar = tqdm(total=1000, unit="‰", mininterval=10)
-        while (progress := self.progress()) < 1:
+        while self.progress() < 1 and not self.stop:
             began = time.monotonic()
-            if not self.kept_stable and progress > 1 - self.plan.decay:
+            if self.progress() > 1 - self.plan.decay and not (self.run / "stable.pt").exists():
                 save(self.run / "stable.pt", self.state())
-                self.kept_stable = True
-            factor = self.plan.rate(self.step if not self.earlier_hours else 10**9, progress)
-            for optimiser in self.optimisers:
-                for group in optimiser.param_groups:
-                    group["lr"] = group["peak"] * factor
-            ids = batch_at(self.step, self.plan, *streams).to(self.device)
-            loss = loss_of(ids)
-            torch.autograd.backward(loss)
-            for optimiser in self.optimisers:
-                optimiser.step()
-                optimiser.zero_grad(set_to_none=True)
-            self.step += 1
-            self.tokens += ids[:, 1:].numel()
+            loss = self.take_step(loss_of, batch_at(self.step, self.plan, *streams).to(self.device))
             elapsed = time.monotonic() - began
             # a pause from outside shows as one huge step: count what such a step usually takes
             self.used += min(elapsed, 5 * median(recent)) if len(recent) > 10 else min(elapsed, 20.0)
             recent.append(elapsed)
             bar.update(min(1000, round(1000 * self.progress())) - bar.n)
-            bar.set_postfix(step=self.step, loss=f"{loss.item():.3f}", tokens=f"{self.tokens / 1e6:.2f}M")
-            row: dict[str, float] = {"step": self.step, "tokens": self.tokens, "used": self.used, "loss": loss.item()}
-            if self.used >= next_save or self.progress() >= 1:
+            bar.set_postfix(step=self.step, loss=f"{loss:.3f}", tokens=f"{self.tokens / 1e6:.2f}M")
+            row: dict[str, float] = {"step": self.step, "tokens": self.tokens, "used": self.used, "loss": loss}
+            if self.used >= next_save or self.progress() >= 1 or self.stop:
                 next_save = self.used + self.plan.save_every
-                row |= {
-                    f"heldout_{name}": held_out_loss(self.model, stream, self.plan.held_out_windows)
-                    for name, stream in held_out.items()
-                }
+                for name, stream in held_out.items():
+                    row[f"heldout_{name}"] = held_out_loss(self.model, stream, self.plan.held_out_windows)
                 self.keep(row)
                 # a corpus that was rebuilt meanwhile is taken up here, without a restart
                 streams = [tokenised(self.work, name) for name in ("textbook.train", "real.train")]
             with (self.run / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(row | {"hours_before": self.earlier_hours}) + "\n")
         bar.close()
+
+    def take_step(self, loss_of: Callable[[Tensor], Tensor], ids: Tensor) -> float:
+        """One update of the weights; returns the loss before it, in nats a token."""
+        factor = self.plan.rate(self.step if not self.earlier_hours else self.plan.warmup_steps, self.progress())
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["peak"] * factor
+        loss = loss_of(ids)
+        torch.autograd.backward(loss)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self.tokens += ids[:, 1:].numel()
+        return loss.item()
 
     def keep(self, row: dict[str, float]) -> None:
         """Save last.pt, and best.pt when the mixed held-out loss has fallen."""
@@ -258,6 +262,8 @@ def main(arguments: list[str] | None = None) -> None:
     elif options.continue_from:
         trainer.restore(options.continue_from, as_new_run=True)
     print(f"{sum(p.numel() for p in trainer.model.parameters()):,} parameters on {trainer.device}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: setattr(trainer, "stop", True))  # after this step, and saved
     trainer.train(compiled=options.compile)
 
 

@@ -54,7 +54,17 @@ def function_document(task: Task, others: list[Task], draw: random.Random) -> st
         text += "\n\n\n" + main_block(variant, draw)
     if imports and text.startswith("#\n"):
         text = text.removeprefix("#\n")
-    return assemble(imports, text, draw)
+    return assemble(*with_typing(imports, text, draw), draw)
+
+
+def with_typing(imports: list[str], text: str, draw: random.Random) -> tuple[list[str], str]:
+    """Now and then the annotations of older Python: `List[int]` from typing."""
+    signatures = [line for line in text.splitlines() if line.lstrip().startswith("def ")]
+    if not any("list[" in line for line in signatures) or draw.random() < 0.6:
+        return imports, text
+    for line in signatures:
+        text = text.replace(line, line.replace("list[", "List["))
+    return [*imports, "from typing import List"], text
 
 
 def assemble(imports: list[str], text: str, draw: random.Random) -> str:
@@ -125,7 +135,7 @@ def solution_class(task: Task, draw: random.Random) -> str:
         text = '"""\n' + "\n".join(lines) + '\n"""\n\n' + code
     else:
         text = "\n".join(lines) + "\n\n" + code
-    return assemble(list(variant.imports), text, draw)
+    return assemble(*with_typing(list(variant.imports), text, draw), draw)
 
 
 def class_document(task: Task, draw: random.Random) -> str:
