@@ -42,7 +42,7 @@ class Actions:
         self._visitors = visitors
         self._streams = Streams(service, visitors)
 
-    async def generate(self, request: gr.Request, *values: Any) -> AsyncGenerator[tuple[Any, Any], None]:
+    async def run(self, request: gr.Request, *values: Any) -> AsyncGenerator[tuple[Any, Any], None]:
         """Stream the output and the live panel."""
         *fields, model = values
         async for update in self._streams.run(Inputs(*fields), model, session_of(request)):

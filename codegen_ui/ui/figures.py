@@ -31,6 +31,7 @@ FIGURES = (
     "why",
 )
 PLOT_WIDTH, PLOT_HEIGHT = 240.0, 48.0
+SMOOTH_SECONDS = 1.0
 
 REASONS = {
     FinishReason.FUNCTION: "end of function",
@@ -197,13 +198,26 @@ def ordinal(number: int) -> str:
 
 
 def polyline(history: tuple[tuple[float, float], ...]) -> tuple[str, str]:
-    """The plot of tokens/s over time: an SVG `points` attribute in a box of 240 x 48, and its peak as text."""
+    """The plot of tokens/s over time: an SVG `points` attribute in a box of 240 x 48, and its peak as text.
+
+    Each point is the mean of about a second, for a bucket of a quarter of one holds few tokens and would only jitter.
+    """
     if len(history) < 2:
         return "", ""
     begin, end = history[0][0], history[-1][0]
-    peak = max(value for _, value in history)
-    if end <= begin or peak <= 0:
+    if end <= begin:
+        return "", ""
+    around = int(SMOOTH_SECONDS * (len(history) - 1) / (end - begin) / 2)
+    rates = [value for _, value in history]
+    smooth = [mean(rates[max(0, at - around) : at + around + 1]) for at in range(len(rates))]
+    peak = max(smooth)
+    if peak <= 0:
         return "", ""
     across, up = PLOT_WIDTH / (end - begin), PLOT_HEIGHT / peak
-    points = (f"{(time - begin) * across:.0f},{PLOT_HEIGHT - value * up:.0f}" for time, value in history)
-    return " ".join(points), f"peak {rate(peak)} tokens/s"
+    points = ((time - begin, value) for (time, _), value in zip(history, smooth, strict=True))
+    line = " ".join(f"{time * across:.0f},{PLOT_HEIGHT - value * up:.0f}" for time, value in points)
+    return line, f"peak {rate(peak)} tokens/s"
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)

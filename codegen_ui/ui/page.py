@@ -93,11 +93,10 @@ def build_panels(service: Service, gallery: Sequence[Example]) -> Panels:
 
 
 def wire(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None:
-    # First, for a handler's own name would take this one.
-    gr.api(actions.api, api_name="generate")
     wire_generation(blocks, panels, actions)
     wire_gallery(blocks, panels, actions)
     wire_status(blocks, panels, actions)
+    gr.api(actions.api, api_name="generate")
 
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private", "preprocess": False}
@@ -108,7 +107,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibil
 def wire_generation(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None:
     prompt, gallery = panels.prompt, panels.gallery
     generate: dict[str, Any] = {
-        "fn": actions.generate,
+        "fn": actions.run,
         "inputs": [*panels.inputs, panels.model.picker],
         "outputs": [panels.output.output, panels.live.live],
         "show_progress": "hidden",
