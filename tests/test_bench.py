@@ -10,6 +10,7 @@ from small_checkpoints import new_layout
 
 from codegen_ui.bench.__main__ import COMMANDS, build_parser, main
 from codegen_ui.bench.lookup import replay, replay_refused
+from codegen_ui.bench.rates import measure
 from codegen_ui.bench.report import Report, markdown
 from codegen_ui.bench.rounds import medians, take_turns
 from codegen_ui.bench.serving import generate_index
@@ -37,6 +38,19 @@ def test_the_last_line_is_one_json_object_with_the_ratios(capsys: pytest.Capture
     assert result["ratios"] == {"int8_memory_over_fp32": 0.3123}
     assert result["figures"] == {"ms": 5}
     assert {"python", "torch"} <= result["versions"].keys()
+
+
+def test_decoding_is_timed_apart_from_the_prefill() -> None:
+    class Fake:
+        """A prefill of 10 s a stream, then a second for each further token of all streams together."""
+
+        def seconds(self, streams: int, new_tokens: int) -> float:
+            return 10.0 * streams + (new_tokens - 1)
+
+    rates = measure({"fake": Fake()}, (1, 8), 64, 2)
+    assert rates["fake", 1].decode == [1.0, 1.0]
+    assert rates["fake", 8].decode == [8.0, 8.0]
+    assert rates["fake", 8].whole[0] == pytest.approx(512 / 143)
 
 
 def test_tables_line_up() -> None:
@@ -89,4 +103,6 @@ def test_the_engine_benchmark_runs_from_end_to_end(tmp_path: Path, capsys: pytes
     arguments = ["engine", "--model", str(tmp_path / "model"), "--quantize", "none", "--prompt", "8", "--new", "4"]
     assert main([*arguments, "--rounds", "1"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert set(result["figures"]["tokens_per_second"]) == {"none, 1", "none, 4", "none, 8", "none, 16"}
+    rates = result["figures"]["tokens_per_second"]
+    assert set(rates) == {"none, 1", "none, 4", "none, 8", "none, 16"}
+    assert set(rates["none, 1"]) == {"decode", "whole"}

@@ -18,9 +18,11 @@ from codegen_ui.request import GenerationRequest
 
 
 class Contender(Protocol):
-    """Generates greedily for `streams` prompts at once; returns output tokens a second, prefill included."""
+    """Generates greedily, `new_tokens` for each of `streams` prompts at once."""
 
-    def run(self, streams: int) -> float: ...
+    def seconds(self, streams: int, new_tokens: int) -> float:
+        """From the call to the last token."""
+        ...
 
 
 def random_prompts(count: int, length: int, *, ids: int, seed: int = 0) -> list[tuple[int, ...]]:
@@ -52,30 +54,29 @@ def greedy(prompt: str | tuple[int, ...], new_tokens: int) -> GenerationRequest:
 class Ours:
     """Streams join and leave by continuous batching, as visitors do."""
 
-    def __init__(self, engine: LocalEngine, prompt_tokens: int, new_tokens: int) -> None:
+    def __init__(self, engine: LocalEngine, prompt_tokens: int) -> None:
         self._engine = engine
-        self._new = new_tokens
         self._prompts = random_prompts(engine.info.slots, prompt_tokens, ids=min(256, engine.info.vocabulary or 256))
 
-    def run(self, streams: int) -> float:
-        requests = [greedy(prompt, self._new) for prompt in self._prompts[:streams]]
+    def seconds(self, streams: int, new_tokens: int) -> float:
+        requests = [greedy(prompt, new_tokens) for prompt in self._prompts[:streams]]
         begin = time.perf_counter()
         running = [self._engine.submit(request) for request in requests]
         tokens = sum(len(one.result().token_ids) for one in running)
-        return tokens / (time.perf_counter() - begin)
+        return checked(time.perf_counter() - begin, tokens, streams * new_tokens)
 
 
 class Generate:
     """transformers in fp32, a static batch."""
 
-    def __init__(self, model: BenchModel, prompt_tokens: int, new_tokens: int) -> None:
+    def __init__(self, model: BenchModel, prompt_tokens: int) -> None:
         import torch
         from transformers import CodeGenForCausalLM
 
         self._model = CodeGenForCausalLM.from_pretrained(model.folder, dtype=torch.float32).eval()
-        self._prompt, self._new = prompt_tokens, new_tokens
+        self._prompt = prompt_tokens
 
-    def run(self, streams: int) -> float:
+    def seconds(self, streams: int, new_tokens: int) -> float:
         import torch
 
         prompts = torch.tensor(random_prompts(streams, self._prompt, ids=256))
@@ -84,18 +85,18 @@ class Generate:
             prompts,
             attention_mask=torch.ones_like(prompts),
             do_sample=False,
-            max_new_tokens=self._new,
+            max_new_tokens=new_tokens,
             eos_token_id=None,
             pad_token_id=0,
         )
         seconds = time.perf_counter() - begin
-        return int(output[:, self._prompt :].numel()) / seconds
+        return checked(seconds, output[:, self._prompt :].numel(), streams * new_tokens)
 
 
 class CTranslate2:
     """CTranslate2 with float32 or int8 weights, a static batch, as many threads as PyTorch."""
 
-    def __init__(self, model: BenchModel, compute_type: str, prompt_tokens: int, new_tokens: int) -> None:
+    def __init__(self, model: BenchModel, compute_type: str, prompt_tokens: int) -> None:
         import ctranslate2
         import torch
         from transformers import AutoTokenizer
@@ -106,24 +107,29 @@ class CTranslate2:
             str(folder), device="cpu", compute_type=compute_type, inter_threads=1, intra_threads=threads
         )
         self._tokenizer = AutoTokenizer.from_pretrained(model.folder, local_files_only=True)
-        self._prompt, self._new = prompt_tokens, new_tokens
+        self._prompt = prompt_tokens
 
-    def run(self, streams: int) -> float:
+    def seconds(self, streams: int, new_tokens: int) -> float:
         prompts = random_prompts(streams, self._prompt, ids=256)
         words = [self._tokenizer.convert_ids_to_tokens(prompt) for prompt in prompts]
         begin = time.perf_counter()
         results = self._generator.generate_batch(
             words,
-            max_length=self._new,
-            min_length=self._new,
+            max_length=new_tokens,
+            min_length=new_tokens,
             sampling_topk=1,
             include_prompt_in_result=False,
             max_batch_size=0,
         )
         seconds = time.perf_counter() - begin
-        tokens = sum(len(result.sequences_ids[0]) for result in results)
-        assert tokens == streams * self._new, f"CTranslate2 made {tokens} tokens"
-        return tokens / seconds
+        return checked(seconds, sum(len(result.sequences_ids[0]) for result in results), streams * new_tokens)
+
+
+def checked(seconds: float, tokens: int, expected: int) -> float:
+    """The seconds, if all tokens were made. Raises `RuntimeError` otherwise."""
+    if tokens != expected:
+        raise RuntimeError(f"{tokens} tokens were generated instead of {expected}: the comparison would be unfair")
+    return seconds
 
 
 def converted(model: BenchModel) -> Path:

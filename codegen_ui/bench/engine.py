@@ -6,8 +6,8 @@ import argparse
 
 from codegen_ui.bench.checkpoint import bench_model
 from codegen_ui.bench.contenders import Ours, load
+from codegen_ui.bench.rates import measure, median_rates
 from codegen_ui.bench.report import Report
-from codegen_ui.bench.rounds import medians, spread, take_turns
 
 STREAMS = (1, 4, 8, 16)
 
@@ -15,23 +15,16 @@ STREAMS = (1, 4, 8, 16)
 def run(options: argparse.Namespace, report: Report) -> None:
     model = bench_model(options.model)
     engines = {name: load(model, quantize=name, slots=max(STREAMS)) for name in options.quantize}
-    contenders = {name: Ours(engine, options.prompt, options.new) for name, engine in engines.items()}
-    cases = {
-        f"{name}, {streams}": lambda ours=ours, streams=streams: ours.run(streams)
-        for name, ours in contenders.items()
-        for streams in STREAMS
-    }
-    results = take_turns(cases, options.rounds)
-    middle = medians(results)
-    rows = [
-        [name, streams, middle[f"{name}, {streams}"], spread(results[f"{name}, {streams}"])]
-        for name in engines
-        for streams in STREAMS
-    ]
+    contenders = {name: Ours(engine, options.prompt) for name, engine in engines.items()}
+    rates = measure(contenders, STREAMS, options.new, options.rounds)
+    middle = median_rates(rates)
     report.table(
-        f"{model.name}: prompt {options.prompt}, {options.new} new tokens, greedy",
-        ["weights", "streams", "tokens/s (median)", "range"],
-        rows,
+        f"{model.name}: prompt {options.prompt}, {options.new} new tokens, greedy; tokens/s",
+        ["weights", "streams", "decode", "range", "prefill included"],
+        [
+            [name, count, middle[f"{name}, {count}"]["decode"], one.text, middle[f"{name}, {count}"]["whole"]]
+            for (name, count), one in rates.items()
+        ],
     )
     report.figures["tokens_per_second"] = middle
     weights = {name: engine.info.weights_bytes or 0 for name, engine in engines.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from codegen_ui.bench.checkpoint import BenchModel, bench_model
 from codegen_ui.bench.contenders import Ours, load, load_weights
+from codegen_ui.bench.rates import measure
 from codegen_ui.bench.report import Report, say
 
 CONTEXTS = (64, 128, 256, 512, 1024, 2000)
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
             streams[label] = by_streams(model, quantize, options)
     report.table("Decode tokens/s of one stream, by context length", ["", *map(str, CONTEXTS)], rows_of(context))
     report.table(
-        f"Tokens/s of all streams, prompt {options.prompt}, {options.new} new tokens, by streams",
+        f"Decode tokens/s of all streams, prompt {options.prompt}, {options.new} new tokens, by streams",
         ["", *map(str, STREAMS)],
         rows_of(streams),
     )
@@ -61,10 +62,8 @@ def by_context(model: BenchModel, quantize: str, rounds: int) -> list[float]:
 
 def by_streams(model: BenchModel, quantize: str, options: argparse.Namespace) -> list[float]:
     with load(model, quantize=quantize, slots=max(STREAMS)) as engine:
-        ours = Ours(engine, options.prompt, options.new)
-        ours.run(1)
-        results = [[ours.run(streams) for streams in STREAMS] for _ in range(options.rounds)]
-    return [statistics.median(column) for column in zip(*results, strict=True)]
+        rates = measure({"": Ours(engine, options.prompt)}, STREAMS, options.new, options.rounds)
+    return [statistics.median(rates["", streams].decode) for streams in STREAMS]
 
 
 def plot(context: dict[str, list[float]], streams: dict[str, list[float]], path: Path) -> None:
@@ -80,7 +79,7 @@ def plot(context: dict[str, list[float]], streams: dict[str, list[float]], path:
     ):
         for label, values in figures.items():
             axes.plot(ticks, values, marker="o", label=label)
-        axes.set(xscale="log", xlabel=title, ylabel="output tokens/s", ylim=(0, None))
+        axes.set(xscale="log", xlabel=title, ylabel="decode tokens/s", ylim=(0, None))
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
         axes.grid(alpha=0.3)

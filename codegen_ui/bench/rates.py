@@ -1,0 +1,58 @@
+"""Tokens a second of several contenders and numbers of streams, from rounds in which they take turns."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from codegen_ui.bench.contenders import Contender
+from codegen_ui.bench.rounds import spread, take_turns
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Output tokens a second of one contender with one number of streams, a figure for each round.
+
+    Attributes:
+        decode: tokens after each stream's first, over the time of a whole run less that of a run of one token.
+        whole: all tokens over the time of a whole run, prefill included.
+    """
+
+    decode: list[float]
+    whole: list[float]
+
+    @property
+    def text(self) -> str:
+        return f"{statistics.median(self.decode):.1f} ({spread(self.decode)})"
+
+
+def measure(
+    contenders: Mapping[str, Contender], streams: Sequence[int], new_tokens: int, rounds: int
+) -> dict[tuple[str, int], Rates]:
+    """Every contender with every number of streams, a run of one token and one of `new_tokens` each round."""
+    cases = {
+        f"{name}, {count} streams, {new} new, seconds": lambda one=one, count=count, new=new: one.seconds(count, new)
+        for name, one in contenders.items()
+        for count in streams
+        for new in (1, new_tokens)
+    }
+    seconds = take_turns(cases, rounds)
+    rates = {}
+    for name in contenders:
+        for count in streams:
+            first = seconds[f"{name}, {count} streams, 1 new, seconds"]
+            whole = seconds[f"{name}, {count} streams, {new_tokens} new, seconds"]
+            rates[name, count] = Rates(
+                [count * (new_tokens - 1) / (b - a) for a, b in zip(first, whole, strict=True)],
+                [count * new_tokens / b for b in whole],
+            )
+    return rates
+
+
+def median_rates(rates: Mapping[tuple[str, int], Rates]) -> dict[str, dict[str, float]]:
+    """Both medians by "name, streams", for the JSON line."""
+    return {
+        f"{name}, {count}": {"decode": statistics.median(one.decode), "whole": statistics.median(one.whole)}
+        for (name, count), one in rates.items()
+    }
