@@ -9,6 +9,7 @@ from transformers import CodeGenConfig, CodeGenForCausalLM
 
 from codegen_ui.engine.config import ModelConfig
 from codegen_ui.engine.kv_cache import KVCache
+from codegen_ui.engine.linear import int8_available
 from codegen_ui.engine.model import CodeGenModel, Segment, gelu_tanh_
 
 CPU = torch.device("cpu")
@@ -297,3 +298,36 @@ def test_gelu_is_the_tanh_approximation_over_the_whole_range(dtype: torch.dtype)
     gelu_tanh_(x)
     tolerance = {torch.float32: 1e-6, torch.bfloat16: 1e-2, torch.float16: 2e-3}[dtype]
     torch.testing.assert_close(x.double(), expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.skipif(not int8_available(), reason="this CPU or build of PyTorch has no fbgemm")
+def test_int8_logits_are_within_three_percent_of_fp32() -> None:
+    """The tolerance: rms error of the logits over their spread, on weights as a CodeGen is initialised."""
+    config = ModelConfig(vocab_size=101, n_positions=64, n_embd=256, n_layer=4, n_head=8, rotary_dim=16)
+    prompt = prompt_of(60)
+    dense, int8 = (CodeGenModel.random(config, quantize=quantize) for quantize in ("none", "int8"))
+    expected, actual = (m.step([Segment(0, 0, prompt, logits=60)], m.new_cache(1)) for m in (dense, int8))
+    assert (actual - expected).pow(2).mean().sqrt() / expected.std() < 0.03
+    assert int8.weights_bytes < 0.35 * dense.weights_bytes
+
+
+@pytest.mark.skipif(not int8_available(), reason="this CPU or build of PyTorch has no fbgemm")
+def test_int8_streams_decoded_together_give_the_tokens_of_each_alone() -> None:
+    reference, config = random_pair(64, 4, 8)
+    model = ours(reference, config, quantize="int8")
+    cache = model.new_cache(5)
+    prompts = [prompt_of(length, seed=length) for length in (4, 40, 41, 90)]
+    alone = [greedy(model, cache, 4, prompt, 40) for prompt in prompts]
+    for slot, prompt in enumerate(prompts):
+        for start in range(0, len(prompt) - 1, 16):
+            piece = prompt[start : min(start + 16, len(prompt) - 1)]
+            assert model.step([Segment(slot, start, piece, logits=0)], cache).shape == (0, 101)
+    tokens = [prompt[-1:] for prompt in prompts]
+    for _ in range(40):
+        segments = [
+            Segment(slot, len(prompt) + len(made) - 2, made[-1:])
+            for slot, (prompt, made) in enumerate(zip(prompts, tokens, strict=True))
+        ]
+        for made, token in zip(tokens, model.step(segments, cache).argmax(-1).tolist(), strict=True):
+            made.append(token)
+    assert [made[1:] for made in tokens] == alone

@@ -56,13 +56,19 @@ class GroupTensors:
 
 @dataclass(frozen=True)
 class StepTensors:
-    """A plan on the device. `places` are the cache's places for the new tokens of a lone group, layer by layer."""
+    """A plan on the device.
+
+    Attributes:
+        places: the cache's places for the new tokens of a lone slot, layer by layer; None where there are more.
+        logits: rows that the last layer must finish, all of them where it is None.
+    """
 
     positions: Tensor
     slots: Tensor
     rotations: Tensor
     groups: tuple[GroupTensors, ...]
     places: tuple[Tensor, ...] | None
+    logits: Tensor | None
 
 
 class CodeGenModel:
@@ -162,10 +168,8 @@ class CodeGenModel:
         rows = torch.tensor((plan.tokens, plan.positions, plan.slots), dtype=torch.int64).to(self.device)
         tensors = self._tensors(plan, rows[1], rows[2], cache)
         hidden = functional.embedding(rows[0], self._embedding).to(self.dtype)
-        for index, layer in enumerate(self._layers):
-            hidden = self._block(index, layer, hidden, cache, tensors)
-        if plan.logits != tuple(range(len(plan.tokens))):
-            hidden = hidden[torch.tensor(plan.logits, dtype=torch.int64).to(self.device)]
+        for index in range(len(self._layers)):
+            hidden = self._block(index, hidden, cache, tensors)
         return self._head(self._norm(hidden, self._norm_weight, self._norm_bias)).float()
 
     def _tensors(self, plan: StepPlan, positions: Tensor, slots: Tensor, cache: KVCache) -> StepTensors:
@@ -178,11 +182,14 @@ class CodeGenModel:
         if len(plan.groups) == 1 and plan.groups[0].slots == 1:
             only = plan.groups[0]
             places = cache.data[:, only.slot, :, :, only.length - only.tokens : only.length].unbind(0)
-        return StepTensors(positions, slots, self._rotary.at(positions), tuple(groups), places)
+        logits = None
+        if plan.logits != tuple(range(len(plan.tokens))):
+            logits = torch.tensor(plan.logits, dtype=torch.int64).to(self.device)
+        return StepTensors(positions, slots, self._rotary.at(positions), tuple(groups), places, logits)
 
-    def _block(self, index: int, layer: Layer, hidden: Tensor, cache: KVCache, tensors: StepTensors) -> Tensor:
-        """One layer: `hidden` `[rows, n_embd]` is changed in place and returned."""
-        d, heads = self.config.n_embd, self.config.n_head
+    def _block(self, index: int, hidden: Tensor, cache: KVCache, tensors: StepTensors) -> Tensor:
+        """One layer: `hidden` `[rows, n_embd]` is changed in place and returned, by the last only its rows wanted."""
+        layer, d, heads = self._layers[index], self.config.n_embd, self.config.n_head
         projected = layer.inputs(self._norm(hidden, layer.norm_weight, layer.norm_bias))
         rows = projected.shape[0]
         value_key = projected[:, : 2 * d].view(rows, 2, heads, -1)
@@ -197,6 +204,8 @@ class CodeGenModel:
             self._attend(group, index, query)
         # The attention's result has taken the query's place, next to the MLP's hidden units: together they are
         # the input of the stacked output projection.
+        if tensors.logits is not None and index == len(self._layers) - 1:
+            projected, hidden = projected[tensors.logits], hidden[tensors.logits]
         gelu_tanh_(projected[:, 3 * d :])
         return hidden.add_(layer.outputs(projected[:, 2 * d :]))
 
