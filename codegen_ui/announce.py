@@ -30,7 +30,7 @@ class Announcer:
         elif status.phase is Phase.READY and status.info is not None:
             if status.notice:
                 self._write(status.notice)
-            self._write(f"{status.name}: {describe(status.info)}")
+            self._write(f"{status.info.name}: {describe(status.info)}")
             self._write(f"Open {self._address}")
 
     def _loading(self, status: ModelStatus) -> None:

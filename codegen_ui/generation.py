@@ -137,7 +137,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class EngineStats:
-    """The box at one moment and its totals since start. Bytes and seconds."""
+    """The box at one moment and its totals since start. Bytes and seconds.
+
+    `unavailable` says why nothing can be generated now, such as that every remote server is down; else empty.
+    """
 
     active: int = 0
     waiting: int = 0
@@ -156,6 +159,7 @@ class EngineStats:
     prefix_cache_hit_tokens: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    unavailable: str = ""
 
 
 class Engine(Protocol):

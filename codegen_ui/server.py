@@ -152,7 +152,9 @@ def serve(settings: Settings) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     listener = bind(settings)
-    address = address_of(listener, settings)
+    address = address_of(listener)
+    if settings.root_path:
+        say(f"Pages and links have the prefix {settings.root_path}: open the address of your proxy, not this one.")
     service = make_service(settings, Announcer(address, say))
     page = build_page(service, load_gallery(settings.examples))
     app = create_app(service, page, settings)
@@ -166,11 +168,11 @@ def serve(settings: Settings) -> None:
         service.close()
 
 
-def address_of(listener: socket.socket, settings: Settings) -> str:
+def address_of(listener: socket.socket) -> str:
     """The address to open in a browser on this machine."""
     host, port = listener.getsockname()[:2]
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}{settings.root_path}"
+    return f"http://{shown}:{port}"
 
 
 def say(line: str) -> None:

@@ -18,9 +18,7 @@ def test_the_options_are_those_of_the_help() -> None:
 def test_the_first_screen_has_the_picture_and_the_command_that_runs_it() -> None:
     first = README[: README.index("\n## ")]
     assert "examples/screenshots/playground.png" in first
-    assert (
-        "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python app.py" in first
-    )
+    assert "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python app.py" in first
 
 
 def test_the_test_command_is_the_one_that_ci_runs() -> None:

@@ -479,3 +479,17 @@ def test_the_api_over_a_remote_engine_answers_as_the_inner_one(remote: RemoteEng
         assert 'codegen:generation_tokens_total{model_name="outer"} 6.0' in httpx.get(f"{url}/metrics").text
         too_long = httpx.post(f"{url}/v1/completions", json={"prompt": "a " * CONTEXT})
         assert too_long.json()["error"]["code"] == "context_length_exceeded"
+
+
+def test_the_server_is_not_ready_while_every_backend_is_down(inner: FakeEngine) -> None:
+    port = free_port()
+    with running(api_app(serve(inner)), port) as url:
+        service = Service(["inner"], make_loader([f"{url}/v1"], None))
+        service.start()
+        wait_until(lambda: service.status().phase is Phase.READY)
+        with running(api_app(service)) as outer:
+            assert httpx.get(f"{outer}/readyz").status_code == 200
+    with running(api_app(service)) as outer:
+        wait_until(lambda: httpx.get(f"{outer}/readyz").status_code == 503, 30)
+        assert f"127.0.0.1:{port}" in httpx.get(f"{outer}/readyz").json()["reason"]
+    service.close()

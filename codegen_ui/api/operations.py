@@ -23,9 +23,9 @@ def add_operations(router: APIRouter, service: Service, registry: CollectorRegis
 
     @router.get(
         "/readyz",
-        summary="Ready: the first model is loaded",
+        summary="Ready: the first model can generate",
         tags=[*TAGS],
-        responses={503: {"description": "Not loaded; `reason` says why."}},
+        responses={503: {"description": "It cannot; `reason` says why."}},
     )
     async def readyz() -> JSONResponse:
         reason = why_not_ready(service)
@@ -45,10 +45,12 @@ def add_operations(router: APIRouter, service: Service, registry: CollectorRegis
 
 
 def why_not_ready(service: Service) -> str:
-    """Empty when the first model serves; otherwise what it waits for, in words."""
+    """Empty when the first model serves; otherwise what it lacks, in words."""
     status = service.status()
-    if status.phase is Phase.READY:
-        return ""
+    engine = service.engines().get(status.name)
+    if engine is not None:
+        unavailable = engine.stats().unavailable
+        return f"{status.name} cannot generate: {unavailable}" if unavailable else ""
     if status.phase is Phase.FAILED:
         return f"{status.name} could not be loaded: {status.message}"
     if status.phase is Phase.IDLE:

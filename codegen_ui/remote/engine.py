@@ -132,6 +132,7 @@ class RemoteEngine:
                 prompt_tokens_total=self._totals["prompt"],
                 generation_tokens_total=self._totals["generation"],
                 finished=dict(self._finished),
+                unavailable="" if any(backend.up for backend in self._backends) else self.down(),
             )
 
     def close(self) -> None:
