@@ -155,7 +155,7 @@ def test_a_package_without_a_permissive_licence_is_refused(licence: str, tmp_pat
 
 def test_overlap_is_found_whatever_the_punctuation_and_layout() -> None:
     guarded = ["One two, three four (five) six."]
-    kept, dropped = drop_overlapping(["zero ONE two\n three  four-five six", "one two three"], guarded, length=6)
+    kept, dropped = drop_overlapping(["zero ONE two\n three  four-five six", "one two three"], {6: guarded})
     assert (kept, dropped) == (["one two three"], 1)
     assert shared_runs(["two three four"], guarded, 3) == (1, 4)
     assert words_in(["a Five b"], ["five", "six"]) == {"five"}

@@ -27,8 +27,8 @@ tags: [codegen, demonstrator]
 
 A CodeGen of {parameters:.1f} million parameters ({n_layer} layers, {n_embd} wide, {n_head} heads, rotary {rotary_dim},
 context {n_positions}, vocabulary {vocab_size}), trained from nothing on two CPU cores. It is here so that the
-playground has something true to show where no model hub can be reached. It writes short textbook functions in Python. **It is not
-one of Salesforce's checkpoints, and not a tool to program with.**
+playground has something true to show where no model hub can be reached. It writes short textbook functions in Python.
+**It is not one of Salesforce's checkpoints, and not a tool to program with.**
 
 It loads with `CodeGenForCausalLM.from_pretrained` and `CodeGenTokenizer.from_pretrained`; the weights are fp16
 safetensors.
@@ -43,9 +43,9 @@ Measured by `python -m codegen_ui.bundled.evaluate`:
 
 pass@1 is greedy, pass@10 the share of tasks that one of ten samples at temperature 0.8 solves. The suite is
 `suite.txt`: textbook tasks in wordings of their own. Its main part asks for algorithms that the training text teaches
-in other words; names and words of the held-out part occur nowhere in the task files. No document of the training text
-shares a run of 13 words with a prompt of the suite or of the gallery: such documents are dropped when the corpus is
-built, and `evaluate` prints the overlap.
+in other words; names and words of the held-out part occur nowhere in the task files. No document of the corpus shares
+a run of 8 words with a prompt of the suite, or of 13 words with one of the gallery: such documents are dropped when
+the corpus is built, and `evaluate` prints what shorter runs they share.
 
 Bits per byte are of held-out text: whole packages that are in no training text (`real`), and textbook documents that
 were written by the same generator but not trained on (`textbook`; near relatives of training text, so that number says

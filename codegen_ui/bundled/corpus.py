@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from codegen_ui.bundled import DEFAULT_WORK
-from codegen_ui.bundled.overlap import drop_overlapping
+from codegen_ui.bundled.overlap import LONG_RUN, SHORT_RUN, drop_overlapping
 from codegen_ui.bundled.realcode import Package, describe_package, documents
 from codegen_ui.bundled.store import write_documents
 from codegen_ui.bundled.suite import load_suite
@@ -24,10 +24,11 @@ from codegen_ui.bundled.writer import write_textbook
 from codegen_ui.gallery import load_gallery
 
 HELD_OUT_PACKAGES = {"toolz", "humanize", "starlette", "sortedcontainers", "inflection", "tabulate"}
+Guarded = dict[int, list[str]]
 MAX_PACKAGE_CHARACTERS = 900_000  # no single package's habits may fill the corpus; the standard library is exempt
 
 
-def build_real(work: Path, seed: int, guarded: list[str]) -> list[dict[str, object]]:
+def build_real(work: Path, seed: int, guarded: Guarded) -> list[dict[str, object]]:
     """Write real.train.jsonl and real.heldout.jsonl; return a row for each package (name, version, licence, size)."""
     library = Path(sysconfig.get_path("stdlib"))
     packages = [Package("Python standard library", platform.python_version(), "PSF-2.0", library)]
@@ -70,7 +71,7 @@ def _at_most(texts: list[str], characters: int) -> list[str]:
     return kept
 
 
-def build_textbook(work: Path, seed: int, count: int, guarded: list[str]) -> dict[str, int]:
+def build_textbook(work: Path, seed: int, count: int, guarded: Guarded) -> dict[str, int]:
     """Write textbook.train.jsonl and textbook.heldout.jsonl with about `count` documents; return their sizes.
 
     Documents that share a long run of words with a `guarded` text, what the checkpoint is measured by, are left out.
@@ -82,9 +83,12 @@ def build_textbook(work: Path, seed: int, count: int, guarded: list[str]) -> dic
     return {"documents": len(texts), "characters": sum(map(len, texts)), "dropped_for_overlap": dropped}
 
 
-def guarded_texts(examples: Path) -> list[str]:
-    """What must not occur in the training text: the suite's prompts and the gallery's."""
-    return [task.prompt for task in load_suite()] + [example.prompt for example in load_gallery(examples)]
+def guarded_texts(examples: Path) -> Guarded:
+    """What must not occur in the training text: the suite's prompts and, in longer runs of words, the gallery's."""
+    return {
+        SHORT_RUN: [task.prompt for task in load_suite()],
+        LONG_RUN: [example.prompt for example in load_gallery(examples)],
+    }
 
 
 def main(arguments: list[str] | None = None) -> None:

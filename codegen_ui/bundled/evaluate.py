@@ -23,7 +23,7 @@ from codegen_ui import Engine, GenerationRequest
 from codegen_ui.bundled import CHECKPOINT_DIR, DEFAULT_WORK
 from codegen_ui.bundled.completion import complete, load, tokens_per_second
 from codegen_ui.bundled.ngram import ByteNgram
-from codegen_ui.bundled.overlap import LONG_RUN, shared_runs, words_in
+from codegen_ui.bundled.overlap import LONG_RUN, SHORT_RUN, shared_runs, words_in
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
 from codegen_ui.bundled.suite import SuiteTask, load_suite
@@ -182,7 +182,7 @@ def report_overlap(work: Path, tasks: list[SuiteTask], examples: Path) -> dict[s
         "held-out tasks": [task.prompt for task in tasks if task.held_out],
     }
     for name, guarded in prompts.items():
-        for length in (5, 8, LONG_RUN):
+        for length in (5, SHORT_RUN, LONG_RUN):
             found, every = shared_runs(texts, guarded, length)
             print(f"overlap, {name}: {found} of {every} runs of {length} words occur in the training text")
             figures[f"{name} {length}"] = found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 WORDS = re.compile(r"\w+")
-LONG_RUN = (
-    13  # words; the run length used to find benchmark text in GPT-3's training data (Brown et al. 2020, appendix C)
-)
+# in words
+LONG_RUN = 13  # as used to find benchmark text in GPT-3's training data (Brown et al. 2020, appendix C)
+SHORT_RUN = 8  # for the suite's prompts, whose wording must be new
 
 
 def runs(text: str, length: int) -> set[tuple[str, ...]]:
@@ -17,11 +17,14 @@ def runs(text: str, length: int) -> set[tuple[str, ...]]:
     return {tuple(words[i : i + length]) for i in range(len(words) - length + 1)}
 
 
-def drop_overlapping(texts: Iterable[str], guarded: Iterable[str], length: int = LONG_RUN) -> tuple[list[str], int]:
-    """The texts that share no run of `length` words with a guarded one, and how many were dropped."""
-    forbidden = {run for text in guarded for run in runs(text, length)}
+def drop_overlapping(texts: Iterable[str], guarded: Mapping[int, Iterable[str]]) -> tuple[list[str], int]:
+    """The texts that share no run of words with a guarded one, and how many were dropped.
+
+    `guarded` holds, by the length of the run that is too long to share, the texts that it holds for.
+    """
+    forbidden = {length: {run for text in held for run in runs(text, length)} for length, held in guarded.items()}
     every = list(texts)
-    kept = [text for text in every if forbidden.isdisjoint(runs(text, length))]
+    kept = [text for text in every if all(bad.isdisjoint(runs(text, n)) for n, bad in forbidden.items())]
     return kept, len(every) - len(kept)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+import re
 
 from codegen_ui.bundled import phrasing
 from codegen_ui.bundled.docstrings import docstring
@@ -68,14 +69,15 @@ def with_typing(imports: list[str], text: str, draw: random.Random) -> tuple[lis
 
 
 def assemble(imports: list[str], text: str, draw: random.Random) -> str:
-    """Imports at the head, or after a leading comment or request where the text opens with one."""
+    """Imports at the head; after a request in plain English, and mostly after a comment or string that opens."""
     if not imports:
         return text.rstrip() + "\n"
     block = "\n".join(sorted(imports, key=lambda line: (not line.startswith("import"), line)))
-    head, gap, rest = text.partition("\n\n")
-    leading = gap and not head.startswith(("def ", "class ", "@")) and rest.startswith("def ")
-    if leading:
-        return f"{head}\n\n{block}\n\n\n{rest}".rstrip() + "\n"
+    code = re.search(r"^(def |class |@|\w+ = )", text, flags=re.MULTILINE)
+    head = text[: code.start()] if code else ""
+    english = head.strip() and not head.startswith(("#", '"""'))
+    if code and (english or (head.endswith("\n\n") and draw.random() < 0.7)):
+        return f"{head.rstrip()}\n\n{block}\n\n\n{text[code.start() :]}".rstrip() + "\n"
     return f"{block}\n\n{draw.choice(('', chr(10)))}{text}".rstrip() + "\n"
 
 
