@@ -18,10 +18,13 @@ from torch import Tensor
 from torch.nn import functional
 
 WEIGHT_LEVELS = 127
-ACTIVATION_LEVELS = 63
-"""Largest magnitude of a quantised activation. Without VNNI the CPU adds products of 8-bit pairs in 16 bits:
-127 * 127 * 2 still fits, so 7-bit activations (1..127, zero at 64) are summed exactly, everywhere alike."""
-ACTIVATION_ZERO = 64
+WEIGHT_PAIR_LEVELS = 167
+ACTIVATION_LEVELS = 97
+ACTIVATION_ZERO = 98
+"""Without VNNI the CPU adds the products of two neighbouring inputs in 16 bits, which 8-bit activations (0..255)
+times 8-bit weights can exceed. Activations of 1..195 (zero at 98) times weights of which no two neighbours exceed 168
+together (167 and a rounding) stay within 195 * 168 = 32760 < 32768: the sums are exact, everywhere alike. Rows of
+weights seldom come near that bound, so it costs them little, and activations have 1.5 times the levels of 7 bits."""
 SMALLEST_SCALE = 1e-30
 PACKED_ROWS = 8
 """Number of rows for which oneDNN lays out fp32 weights; the layout serves any other number too."""
@@ -68,7 +71,7 @@ class PackedLinear:
 
 
 class Int8Linear:
-    """8-bit weights with a scale per output channel, 7-bit activations with a scale per row, both symmetric.
+    """8-bit weights with a scale per output channel, activations of 195 levels with a scale per row, both symmetric.
 
     Each row is divided by its largest magnitude before one matmul with a fixed activation scale, and its result
     multiplied back. So a row's result does not depend on the rows beside it, bit for bit: integer sums are exact, and
@@ -78,8 +81,12 @@ class Int8Linear:
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         """`weight`, `bias`: on a CPU, any floating dtype; the weight is not kept."""
         weight = weight.float()
-        low, high = torch.aminmax(weight, dim=1)
-        scale = torch.maximum(-low, high).div_(WEIGHT_LEVELS).clamp_min_(SMALLEST_SCALE)
+        magnitude = weight.abs()
+        even = magnitude.shape[1] // 2 * 2
+        pairs = magnitude[:, 0:even:2] + magnitude[:, 1:even:2]
+        scale = torch.maximum(magnitude.amax(dim=1) / WEIGHT_LEVELS, pairs.amax(dim=1) / WEIGHT_PAIR_LEVELS)
+        scale.clamp_min_(SMALLEST_SCALE)
+        del magnitude, pairs
         zeros = torch.zeros(weight.shape[0], dtype=torch.int64)
         with _fbgemm():
             quantized = torch.quantize_per_channel(weight, scale.double(), zeros, 0, torch.qint8)
@@ -96,6 +103,11 @@ class Int8Linear:
             rows / scale, 1 / ACTIVATION_LEVELS, ACTIVATION_ZERO, self._packed
         )
         return torch.addcmul(self._bias, result, scale).to(x.dtype)
+
+    def quantised_weight(self) -> tuple[Tensor, Tensor]:
+        """The whole numbers `[out, in]` in use, as int8, and the scale of each channel `[out]`."""
+        weight, _ = torch.ops.quantized.linear_unpack(self._packed)
+        return weight.int_repr(), weight.q_per_channel_scales()
 
 
 def int8_available() -> bool:
