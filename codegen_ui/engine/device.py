@@ -54,7 +54,7 @@ def resolve_quantize(name: str, device: torch.device) -> str:
     """ "none" or "int8" by the option's name; see `Int8Linear` for what int8 needs.
 
     "auto" is int8 on a CPU that has the kernels: it decodes more than twice as fast, and the bundled checkpoint's
-    perplexity grows by less than 0.1% (`tests/test_int8_quality.py` holds it under 1%). Raises `InvalidInput` where
+    perplexity grows by about 0.1% (`tests/test_int8_quality.py` holds it under 1%). Raises `InvalidInput` where
     int8 is asked for and this device or this build of PyTorch has no kernels for it.
     """
     if name == "auto":

@@ -26,6 +26,8 @@ times 8-bit weights can exceed. Activations of 1..195 (zero at 98) times weights
 together (167 and a rounding) stay within 195 * 168 = 32760 < 32768: the sums are exact, everywhere alike. Rows of
 weights seldom come near that bound, so it costs them little, and activations have 1.5 times the levels of 7 bits."""
 SMALLEST_SCALE = 1e-30
+ROWS_AT_ONCE = 4096
+"""Rows of a weight whose scales are computed together, so that a large weight needs no second copy for it."""
 PACKED_ROWS = 8
 """Number of rows for which oneDNN lays out fp32 weights; the layout serves any other number too."""
 
@@ -81,12 +83,7 @@ class Int8Linear:
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         """`weight`, `bias`: on a CPU, any floating dtype; the weight is not kept."""
         weight = weight.float()
-        magnitude = weight.abs()
-        even = magnitude.shape[1] // 2 * 2
-        pairs = magnitude[:, 0:even:2] + magnitude[:, 1:even:2]
-        scale = torch.maximum(magnitude.amax(dim=1) / WEIGHT_LEVELS, pairs.amax(dim=1) / WEIGHT_PAIR_LEVELS)
-        scale.clamp_min_(SMALLEST_SCALE)
-        del magnitude, pairs
+        scale = torch.cat([_channel_scales(part) for part in weight.split(ROWS_AT_ONCE)])
         zeros = torch.zeros(weight.shape[0], dtype=torch.int64)
         with _fbgemm():
             quantized = torch.quantize_per_channel(weight, scale.double(), zeros, 0, torch.qint8)
@@ -122,6 +119,15 @@ def make_linear(weight: Tensor, bias: Tensor, *, quantize: str) -> Linear:
     if PackedLinear.supports(weight):
         return PackedLinear(weight, bias)
     return DenseLinear(weight, bias)
+
+
+def _channel_scales(weight: Tensor) -> Tensor:
+    """The step between whole numbers for each row, so that neither a number nor two neighbours pass their bound."""
+    magnitude = weight.abs()
+    even = weight.shape[1] // 2 * 2
+    pairs = magnitude[:, 0:even:2] + magnitude[:, 1:even:2]
+    scale = torch.maximum(magnitude.amax(dim=1) / WEIGHT_LEVELS, pairs.amax(dim=1) / WEIGHT_PAIR_LEVELS)
+    return scale.clamp_min_(SMALLEST_SCALE)
 
 
 def _bytes(tensor: Tensor) -> int:
