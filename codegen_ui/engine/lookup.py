@@ -1,70 +1,161 @@
 """Prompt-lookup drafts (Saxena 2023): what followed the last few tokens when they last occurred may follow again.
 
-The model verifies drafts in one step (see `sampler` for why that changes no output), so a draft costs what a step over
-more rows costs beyond a step over one. Where nothing repeats that would be a loss; `DraftBudget` bounds it.
+They are looked up in the sequence's own prompt and output, and in earlier sequences of this engine: a saved example
+that is clicked again is drafted nearly whole. The model verifies drafts in one step (see `sampler` for why that changes
+no output), so a draft costs what a step over more rows costs beyond a step over one. Where drafts are wrong that is a
+loss; `DraftBudget` bounds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-MIN_MATCH = 3
-MAX_MATCH = 12
-CANDIDATES = 8
+INDEXED = (1, 2, 3)
+CANDIDATES = 6
+MAX_MATCH = 8
 MAX_DRAFT = 12
+MEMORY_TOKENS = 25_000
+MEMORY_MIN_MATCH = 2
 ALLOWED_LOSS = 0.015
 FIRST_ALLOWANCE_STEPS = 0.5
+END = -1
 
 
-class Lookup:
-    """An index of one sequence's n-grams; `extend` and `draft` cost the same however long it is."""
+@dataclass(frozen=True)
+class Draft:
+    """Tokens that may come next, after a match of the last `match` tokens."""
+
+    tokens: list[int]
+    match: int = 0
+
+
+NOTHING = Draft([])
+
+
+class Index:
+    """Where n-grams of 1 to 3 tokens ended last, in one growing run of tokens; longer matches are found from those.
+
+    An n-gram is entered when the token after it is known, so that a draft never finds itself.
+    """
 
     def __init__(self) -> None:
         self._tokens: list[int] = []
         self._ends: dict[tuple[int, ...], list[int]] = {}
 
+    def __len__(self) -> int:
+        return len(self._tokens)
+
     def extend(self, tokens: Sequence[int]) -> None:
-        """Append tokens of prompt or output."""
+        known = self._tokens
         for token in tokens:
-            self._tokens.append(token)
-            end = len(self._tokens)
-            # An n-gram is entered when the token after it is known, so that a draft never finds itself.
-            if end > MIN_MATCH:
-                ends = self._ends.setdefault(tuple(self._tokens[end - 1 - MIN_MATCH : end - 1]), [])
-                ends.append(end - 1)
-                del ends[:-CANDIDATES]
+            end = len(known)
+            for length in INDEXED:
+                if length <= end:
+                    ends = self._ends.setdefault(tuple(known[end - length :]), [])
+                    ends.append(end)
+                    if len(ends) > CANDIDATES:
+                        del ends[0]
+            known.append(token)
 
-    def draft(self, most: int) -> list[int]:
-        """At most `most` tokens that may come next: after the longest, then latest, match of the last tokens."""
-        tokens = self._tokens
-        ends = self._ends.get(tuple(tokens[-MIN_MATCH:]))
-        if most < 1 or not ends:
-            return []
-        end = max(ends, key=lambda end: (self._match(end), end))
-        return tokens[end : end + most]
+    def find(self, last: Sequence[int], most: int, least_match: int = 1) -> Draft:
+        """What followed the longest, then latest, match of `last`; at most `most` tokens, none beyond an `END`."""
+        for length in reversed(INDEXED):
+            ends = self._ends.get(tuple(last[-length:])) if least_match <= length <= len(last) else None
+            if ends:
+                match, end = max((self._match(last, end, length), end) for end in ends)
+                tokens = self._tokens[end : end + most]
+                return Draft(tokens[: tokens.index(END)] if END in tokens else tokens, match)
+        return NOTHING
 
-    def _match(self, end: int) -> int:
-        """How many tokens before `end` equal the last ones, up to `MAX_MATCH`."""
-        tokens, length = self._tokens, MIN_MATCH
-        while length < MAX_MATCH and length < end and tokens[end - 1 - length] == tokens[-1 - length]:
+    def _match(self, last: Sequence[int], end: int, length: int) -> int:
+        """How many tokens before `end` equal the last of `last`, `length` of which are known to."""
+        most = min(MAX_MATCH, end, len(last))
+        while length < most and self._tokens[end - 1 - length] == last[-1 - length]:
             length += 1
         return length
 
 
+class Memory:
+    """Earlier sequences, the oldest forgotten half at a time; up to 50,000 tokens. For one thread."""
+
+    def __init__(self) -> None:
+        self._new, self._old = Index(), Index()
+        self._seen: set[int] = set()
+
+    def add(self, tokens: Sequence[int]) -> None:
+        """Remember a sequence; one that is there already takes no room."""
+        key = hash(tuple(tokens))
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self._new.extend([*tokens, END])
+        if len(self._new) > MEMORY_TOKENS:
+            self._old, self._new, self._seen = self._new, Index(), set()
+
+    def find(self, last: Sequence[int], most: int) -> Draft:
+        draft = self._new.find(last, most, MEMORY_MIN_MATCH)
+        return draft if draft.tokens else self._old.find(last, most, MEMORY_MIN_MATCH)
+
+
+class Lookup:
+    """Drafts for one sequence; `extend` and `draft` cost the same however long it is."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._index = Index()
+        self._memory = memory
+        self._last: list[int] = []
+
+    def extend(self, tokens: Sequence[int]) -> None:
+        """Append tokens of prompt or output."""
+        self._index.extend(tokens)
+        self._last = [*self._last, *tokens][-MAX_MATCH:]
+
+    def draft(self, most: int) -> Draft:
+        """At most `most` tokens that may come next; the longer match wins, and the sequence's own among equals."""
+        if most < 1:
+            return NOTHING
+        own = self._index.find(self._last, most)
+        if self._memory is None or own.match == MAX_MATCH:
+            return own
+        other = self._memory.find(self._last, most)
+        return other if other.tokens and other.match > own.match else own
+
+
+class Rates:
+    """The share of drafted tokens that were right lately, by length of the match. Shared by an engine's sequences."""
+
+    def __init__(self) -> None:
+        self._first = [0.1, 0.2, 0.45, 0.6, 0.7, 0.75, 0.8, 0.8, 0.85]
+        self._next = 0.8
+
+    def expected(self, match: int, drafts: int) -> float:
+        """How many of `drafts` tokens will be right, each needing all before it."""
+        first, ratio = self._first[min(match, MAX_MATCH)], self._next
+        return first * (1 - ratio**drafts) / (1 - ratio)
+
+    def observe(self, match: int, drafted: int, accepted: int) -> None:
+        match = min(match, MAX_MATCH)
+        self._first[match] += 0.1 * (float(accepted > 0) - self._first[match])
+        for position in range(1, min(accepted + 1, drafted)):
+            self._next += 0.05 * (float(position < accepted) - self._next)
+        self._next = min(0.98, max(0.05, self._next))
+
+
 class DraftBudget:
-    """How many tokens to draft for one sequence, so that what lost drafts cost stays under 1.5% of its decoding time.
+    """How many tokens to draft for one sequence, so that what wrong drafts cost stays under 1.5% of its decoding time.
 
     It keeps a balance in seconds: steps that accepted drafts saved against what verifying cost. Drafting goes on while
     the balance is above minus 1.5% of the time so far (and half a step, for the first try). The draft's length is the
-    one with the best expected gain at the share of drafts accepted lately.
+    one with the best expected gain.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
         self._balance = 0.0
         self._time = 0.0
-        self._rate = 0.7
 
-    def length(self, costs: Sequence[float]) -> int:
+    def length(self, match: int, costs: Sequence[float]) -> int:
         """`costs[k]`: expected seconds of a step with k drafts, from `costs[0]` without any on."""
         single = costs[0]
         best, best_gain = 0, 0.0
@@ -72,19 +163,14 @@ class DraftBudget:
             risk = costs[drafts] - single
             if self._balance - risk < -(ALLOWED_LOSS * self._time + FIRST_ALLOWANCE_STEPS * single):
                 break
-            # Tokens accepted in a row at rate r: r + r^2 + ... + r^k; each saves a step.
-            expected = sum(self._rate**n for n in range(1, drafts + 1))
-            gain = ((1 + expected) * single - costs[drafts]) / costs[drafts]
+            gain = ((1 + self._rates.expected(match, drafts)) * single - costs[drafts]) / costs[drafts]
             if gain > best_gain:
                 best, best_gain = drafts, gain
         return best
 
-    def observe(self, drafted: int, accepted: int, seconds: float, single: float) -> None:
+    def observe(self, match: int, drafted: int, accepted: int, seconds: float, single: float) -> None:
         """A step took `seconds`, where one without drafts would have taken `single`."""
         self._time += seconds
-        if not drafted:
-            return
-        self._balance += accepted * single - max(0.0, seconds - single)
-        for position in range(min(accepted + 1, drafted)):
-            self._rate += 0.1 * ((1.0 if position < accepted else 0.0) - self._rate)
-        self._rate = min(0.98, max(0.05, self._rate))
+        if drafted:
+            self._balance += accepted * single - max(0.0, seconds - single)
+            self._rates.observe(match, drafted, accepted)

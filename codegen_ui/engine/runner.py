@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from codegen_ui.engine.kv_cache import CachedKV
-from codegen_ui.engine.lookup import MAX_DRAFT, DraftBudget, Lookup
+from codegen_ui.engine.lookup import MAX_DRAFT, NOTHING, Draft, DraftBudget, Lookup, Memory, Rates
 from codegen_ui.engine.model import CodeGenModel, Segment
 from codegen_ui.engine.pace import Pace
 from codegen_ui.engine.prefix_cache import PrefixCache, common_prefix
@@ -33,7 +33,7 @@ class SequenceState(Job):
     Attributes:
         max_tokens: prompt and output together, at most the KV cache's length.
         seen: `bool [vocab]` on the device, the tokens so far; only where a repetition penalty needs it.
-        lookup: the index to draft from, where speculation is on.
+        lookup, draft_budget: what to draft from, and how much, where speculation is on.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -43,12 +43,12 @@ class SequenceState(Job):
     uniforms: UniformStream = field(default_factory=lambda: UniformStream(0, 0))
     seen: Tensor | None = None
     lookup: Lookup | None = None
-    draft_budget: DraftBudget = field(default_factory=DraftBudget)
+    draft_budget: DraftBudget = field(default_factory=lambda: DraftBudget(Rates()))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """New tokens of one sequence, in order, and how many of the tokens drafted for it were right.
+    """New tokens of one sequence, in order, how many of the tokens drafted for it after a `match` were right.
 
     `broken`: its logits were not finite; there are no new tokens.
     """
@@ -57,6 +57,7 @@ class Outcome:
     drawn: tuple[Drawn, ...]
     drafted: int = 0
     accepted: int = 0
+    match: int = 0
     broken: bool = False
 
 
@@ -77,6 +78,7 @@ class Runner:
         self._model = model
         self._sampler = Sampler(decodable)
         self._lookup = lookup
+        self._memory, self._rates = Memory(), Rates()
         self._pace = pace
         self.cache = model.new_cache(slots)
         self.prefixes: PrefixCache[CachedKV] = PrefixCache(prefix_bytes)
@@ -124,12 +126,14 @@ class Runner:
             sequence.seen = torch.zeros(self._model.config.vocab_size, dtype=torch.bool, device=self._model.device)
             self._see(sequence, sequence.tokens)
         if self._lookup:
-            sequence.lookup = Lookup()
+            sequence.lookup, sequence.draft_budget = Lookup(self._memory), DraftBudget(self._rates)
             sequence.lookup.extend(sequence.tokens)
         return sequence.computed
 
     def keep(self, sequence: SequenceState) -> None:
-        """Copy what a sequence has in its slot into the prefix cache, before the slot is reused."""
+        """Remember a sequence that ended: its tokens to draft from, and what it has in its slot as a prefix."""
+        if sequence.lookup is not None:
+            self._memory.add(sequence.tokens)
         tokens = sequence.tokens[: sequence.computed]
         if sequence.slot is None or not tokens:
             return
@@ -141,32 +145,33 @@ class Runner:
         """Run one step and move its sequences on; those still in the middle of their prompt have no outcome."""
         begin = time.perf_counter()
         drafts = [self._draft(sequence, len(plan.decode)) for sequence in plan.decode]
-        segments = [decode_segment(s, draft) for s, draft in zip(plan.decode, drafts, strict=True)]
+        segments = [decode_segment(s, draft.tokens) for s, draft in zip(plan.decode, drafts, strict=True)]
         segments += [prefill_segment(s, count) for s, count in plan.prefill]
         drafted = dict(zip(plan.decode, drafts, strict=True))
         sampled = [s for s in (*plan.decode, *(s for s, count in plan.prefill if count == s.prefill_left))]
-        rows = [row for s in sampled for row in self._rows(s, drafted.get(s, []))]
+        rows = [row for s in sampled for row in self._rows(s, drafted.get(s, NOTHING).tokens)]
         logits = self._model.step(segments, self.cache)
         drawn = self._sampler.draw(logits, rows) if rows else []
         for sequence, count in plan.prefill:
             sequence.computed += count
         outcomes = []
         for sequence in sampled:
-            draft = drafted.get(sequence, [])
-            outcomes.append(self._accept(sequence, draft, drawn[: len(draft) + 1]))
-            drawn = drawn[len(draft) + 1 :]
+            draft = drafted.get(sequence, NOTHING)
+            rows_used = len(draft.tokens) + 1
+            outcomes.append(self._accept(sequence, draft, drawn[:rows_used]))
+            drawn = drawn[rows_used:]
         self._learn(plan, outcomes, time.perf_counter() - begin)
         return outcomes
 
-    def _draft(self, sequence: SequenceState, streams: int) -> list[int]:
+    def _draft(self, sequence: SequenceState, streams: int) -> Draft:
         most = min(MAX_DRAFT, sequence.max_tokens - len(sequence.tokens) - 1)
-        if sequence.lookup is None or streams > MAX_DRAFTING or most < 1:
-            return []
+        if sequence.lookup is None or streams > MAX_DRAFTING:
+            return NOTHING
         draft = sequence.lookup.draft(most)
-        if not draft:
-            return []
-        costs = [self._pace.step_seconds(streams + extra) for extra in range(len(draft) + 1)]
-        return draft[: sequence.draft_budget.length(costs)]
+        if not draft.tokens:
+            return NOTHING
+        costs = [self._pace.step_seconds(streams + extra) for extra in range(len(draft.tokens) + 1)]
+        return Draft(draft.tokens[: sequence.draft_budget.length(draft.match, costs)], draft.match)
 
     def _rows(self, sequence: SequenceState, draft: Sequence[int]) -> list[RowParams]:
         """Sampling of the next token and, behind each draft, of the one after it."""
@@ -182,10 +187,10 @@ class Runner:
             rows.append(RowParams(sequence.sampling, uniform, seen, sequence.logprobs))
         return rows
 
-    def _accept(self, sequence: SequenceState, draft: Sequence[int], drawn: Sequence[Drawn]) -> Outcome:
+    def _accept(self, sequence: SequenceState, draft: Draft, drawn: Sequence[Drawn]) -> Outcome:
         """Keep the drawn tokens up to the first that is not what was drafted after it."""
         accepted = 0
-        while accepted < len(draft) and drawn[accepted].token == draft[accepted]:
+        while accepted < len(draft.tokens) and drawn[accepted].token == draft.tokens[accepted]:
             accepted += 1
         kept = tuple(drawn[: accepted + 1])
         if kept[-1].token == BROKEN:
@@ -197,7 +202,7 @@ class Runner:
             self._see(sequence, ids)
         if sequence.lookup is not None:
             sequence.lookup.extend(ids)
-        return Outcome(sequence, kept, len(draft), accepted)
+        return Outcome(sequence, kept, len(draft.tokens), accepted, draft.match)
 
     def _see(self, sequence: SequenceState, ids: Sequence[int]) -> None:
         assert sequence.seen is not None
@@ -212,7 +217,8 @@ class Runner:
         single = self._pace.step_seconds(streams)
         for outcome in outcomes:
             extra = (seconds - single) * outcome.drafted / drafted if drafted else 0.0
-            outcome.sequence.draft_budget.observe(outcome.drafted, outcome.accepted, single + extra, single)
+            budget = outcome.sequence.draft_budget
+            budget.observe(outcome.match, outcome.drafted, outcome.accepted, single + extra, single)
 
 
 def decode_segment(sequence: SequenceState, draft: Sequence[int]) -> Segment:
