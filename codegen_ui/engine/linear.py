@@ -83,7 +83,7 @@ class Int8Linear:
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         """`weight`, `bias`: on a CPU, any floating dtype; the weight is not kept."""
         weight = weight.float()
-        scale = torch.cat([_channel_scales(part) for part in weight.split(ROWS_AT_ONCE)])
+        scale = torch.cat([_channel_scales(part) for part in torch.split(weight, ROWS_AT_ONCE)])
         zeros = torch.zeros(weight.shape[0], dtype=torch.int64)
         with _fbgemm():
             quantized = torch.quantize_per_channel(weight, scale.double(), zeros, 0, torch.qint8)
