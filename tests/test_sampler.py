@@ -161,3 +161,18 @@ def test_a_row_that_is_not_finite_draws_no_token_and_harms_no_other(values: dict
     drawn = Sampler(100).draw(logits, rows)
     assert drawn[1].token == BROKEN
     assert [drawn[0], drawn[2]] == [whole[0], whole[2]]
+
+
+def test_sampling_needs_nothing_from_another_device() -> None:
+    """On `meta` any tensor that was made on the CPU by mistake raises."""
+    mask = torch.zeros(VOCABULARY, dtype=torch.bool, device="meta")
+    params = [
+        SamplingParams(temperature=0),
+        SamplingParams(temperature=1, top_p=1),
+        SamplingParams(temperature=0.5, top_p=0.9, top_k=10, min_p=0.1, repetition_penalty=1.2),
+    ]
+    rows = [RowParams(one, 0.5, mask if one.repetition_penalty != 1 else None) for one in params]
+    logits = torch.empty(3, VOCABULARY, device="meta")
+    tokens = Sampler(DECODABLE)._tokens(logits, rows)
+    assert (tokens.device.type, tokens.shape, tokens.dtype) == ("meta", (3,), torch.int64)
+    assert Sampler(DECODABLE)._with_logprobs(logits, tokens).device.type == "meta"
