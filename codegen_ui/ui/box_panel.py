@@ -34,9 +34,9 @@ class BoxPanel:
     box: gr.HTML
 
 
-def build_box_panel(service: Service) -> BoxPanel:
+def build_box_panel() -> BoxPanel:
     box = gr.HTML(
-        value=box_value(service, None),
+        value=dict.fromkeys((name for name, _ in ITEMS), NONE),
         html_template=TEMPLATE,
         js_on_load="codegenUI.texts(element, props, watch)",
         apply_default_css=False,

@@ -12,6 +12,8 @@ from codegen_ui.ui import figures
 Status = dict[str, str]
 """The head's value: `tone` (loading, ready, failed), `line`, `facts`, `notice`, `percent`; plain text all of it."""
 
+FIELDS = ("tone", "line", "facts", "notice", "percent")
+
 TEMPLATE = """
 <header class="cg-head">
   <div class="cg-brand"><h1>CodeGen <span>Playground</span></h1></div>
@@ -26,7 +28,8 @@ TEMPLATE = """
 
 @dataclass(frozen=True)
 class ModelPanel:
-    """`picker` holds the visitor's model; it is shown only where there is a choice."""
+    """`head` is blank until the page asks how things stand; `picker` holds the visitor's model, shown where there is a
+    choice."""
 
     head: gr.HTML
     picker: gr.Dropdown
@@ -34,7 +37,7 @@ class ModelPanel:
 
 def build_model_panel(service: Service) -> ModelPanel:
     head = gr.HTML(
-        value=describe(service.status()),
+        value=dict.fromkeys(FIELDS, ""),
         html_template=TEMPLATE,
         js_on_load="codegenUI.head(element, props, watch)",
         apply_default_css=False,

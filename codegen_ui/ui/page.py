@@ -87,7 +87,7 @@ def build_panels(service: Service, gallery: Sequence[Example]) -> Panels:
             live = build_live_panel()
             output = build_output_panel()
     runs = build_runs_panel()
-    box = build_box_panel(service)
+    box = build_box_panel()
     timer = gr.Timer(LOADING_TICK_SECONDS)
     return Panels(model, examples, prompt, keep, settings, live, output, runs, box, timer)
 
@@ -143,9 +143,9 @@ def wire_gallery(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None:
         **QUIET,
     )
     file = gr.JSON(visible=False)
-    keep.download.click(
-        actions.dump, [keep.title, *panels.inputs], [file, keep.message], **QUIET
-    ).then(None, file, None, js="(file) => codegenUI.save(file)", show_progress="hidden", api_visibility="private")
+    keep.download.click(actions.dump, [keep.title, *panels.inputs], [file, keep.message], **QUIET).then(
+        None, file, None, js="(file) => codegenUI.save(file)", show_progress="hidden", api_visibility="private"
+    )
 
 
 def wire_status(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None:
