@@ -38,6 +38,19 @@ def test_prefill_always_goes_on() -> None:
     assert pace.chunk(1) == MIN_CHUNK
 
 
+def test_a_slow_first_step_does_not_keep_the_chunks_small() -> None:
+    pace = Pace()
+    pace.observe(0, 32, 20.0)
+    pace.observe(1, 0, 0.030)
+    for rows, seconds in ((0, 0.030), (7, 0.050)):
+        if rows:
+            pace.observe(rows, 0, seconds)
+        for _ in range(40):
+            chunk = pace.chunk(rows)
+            pace.observe(rows, chunk, seconds + chunk * 0.002)
+        assert pace.chunk(rows) > 20
+
+
 def test_unmeasured_row_counts_lie_between_the_measured_ones() -> None:
     pace = Pace()
     pace.observe(1, 0, 0.030)

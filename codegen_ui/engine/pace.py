@@ -6,7 +6,7 @@ MAX_STALL_STEPS = 2.2
 """A step that also prefills may take this many pure decode steps; the promise is 3, the rest is for noise."""
 IDLE_STEP_SECONDS = 0.25
 """How long a step may take while nobody decodes: how late a stop or a newcomer is noticed."""
-MIN_CHUNK = 4
+MIN_CHUNK, MIN_IDLE_CHUNK = 4, 32
 MAX_CHUNK = 1024
 UNKNOWN_TOKEN_SECONDS = 0.004
 LEARNING_RATE = 0.3
@@ -29,8 +29,12 @@ class Pace:
         if prefill_tokens == 0:
             self._decode[rows] = blend(self._decode.get(rows), seconds)
             return
-        marginal = (seconds - (self.step_seconds(rows) if rows else 0.0)) / prefill_tokens
-        self._prefill_token = blend(self._prefill_token, max(marginal, 1e-7))
+        # A step reads the weights once, whatever it computes: what one row costs is not the prompt tokens' doing, and
+        # no token beside others costs more than one alone. Else one slow step would make chunks small, which would
+        # make tokens look dear, which would keep them small.
+        marginal = (seconds - self.step_seconds(max(rows, 1))) / prefill_tokens
+        dearest = self._decode.get(1, marginal)
+        self._prefill_token = blend(self._prefill_token, max(min(marginal, dearest), 1e-7))
 
     def step_seconds(self, rows: int) -> float:
         """Expected seconds of a pure decode step over `rows` rows, linear between and beyond those measured."""
@@ -54,7 +58,9 @@ class Pace:
         if self._fixed is not None:
             return self._fixed
         token = self._prefill_token or UNKNOWN_TOKEN_SECONDS
-        allowed = self.step_seconds(decode_rows) * (MAX_STALL_STEPS - 1) if decode_rows else IDLE_STEP_SECONDS
+        if not decode_rows:
+            return max(MIN_IDLE_CHUNK, min(MAX_CHUNK, int(IDLE_STEP_SECONDS / token)))
+        allowed = self.step_seconds(decode_rows) * (MAX_STALL_STEPS - 1)
         return max(MIN_CHUNK, min(MAX_CHUNK, int(allowed / token)))
 
 

@@ -22,7 +22,7 @@ MAX_DRAFTING = 4
 """Above this many decoding streams, the rows that drafts would take are better left to the streams themselves."""
 WORTH_WAITING = 16
 """Prompt tokens in common with a prompt that is being computed, from which on waiting for it is cheaper."""
-WARM_UP_ROWS = (1, 1, 2, 4, 8)
+WARM_UP_ROWS = (1, 2, 4, 8)
 WARM_UP_PREFILL = 32
 
 
@@ -87,16 +87,17 @@ class Runner:
     def warm_up(self) -> None:
         """A few steps in slot 0, which allocate what the first visitor would otherwise wait for and teach `pace`."""
         length = min(WARM_UP_PREFILL, self.cache.length)
+        self._timed(length, 1)  # pays for allocations
+        for rows in WARM_UP_ROWS:
+            if rows <= length:
+                self._pace.observe(rows, 0, self._timed(rows, rows))
+        self._pace.observe(0, length, self._timed(length, 1))
+
+    def _timed(self, tokens: int, logits: int) -> float:
+        """Seconds of a step over `tokens` tokens at the start of slot 0, whose logits are looked at."""
         begin = time.perf_counter()
-        self._model.step([Segment(0, 0, [0] * length, 1)], self.cache).argmax(-1).tolist()
-        self._pace.observe(0, length, time.perf_counter() - begin)
-        for index, rows in enumerate(WARM_UP_ROWS):
-            if rows > length:
-                continue
-            begin = time.perf_counter()
-            self._model.step([Segment(0, length - rows, [0] * rows, rows)], self.cache).argmax(-1).tolist()
-            if index:  # the first step pays for allocations
-                self._pace.observe(rows, 0, time.perf_counter() - begin)
+        self._model.step([Segment(0, 0, [0] * tokens, logits)], self.cache).argmax(-1).tolist()
+        return time.perf_counter() - begin
 
     def leader(self, sequence: SequenceState, running: Sequence[SequenceState]) -> SequenceState | None:
         """Who is computing a good part of this sequence's prompt just now, so that it pays to wait for it."""
