@@ -68,6 +68,14 @@ def playground() -> Iterator[Playground]:
         yield Playground(address, engine)
 
 
+@pytest.fixture
+def slow_engine(playground: Playground) -> Iterator[None]:
+    """A quarter of a second a token, so that even a starved browser gets to show what is between."""
+    playground.engine.seconds = 0.25
+    yield
+    playground.engine.seconds = SECONDS_A_TOKEN
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with chromium() as found:
@@ -167,26 +175,32 @@ def generate_long(page: Any, prompt: str) -> None:
     wait_for_state(page, "decoding")
 
 
-def test_a_click_on_an_example_streams_code_that_grows_while_the_figures_move(visit: Any) -> None:
+WATCH = """() => {
+  window.seen = [];
+  const figure = (name) => document.querySelector(`#cg-live [data-f=${name}]`).textContent;
+  const look = () => {
+    const length = document.querySelector('#cg-output code').textContent.length;
+    if (length !== window.seen.at(-1)?.[0]) window.seen.push([length, figure('latency'), figure('output')]);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+"""Notes what each frame of the page shows: the output's length and two figures."""
+
+
+def test_a_click_on_an_example_streams_code_that_grows_while_the_figures_move(visit: Any, slow_engine: None) -> None:
     page = visit()
+    page.evaluate(WATCH)
     example(page, "Binary search").click()
-    seen: list[tuple[int, str, str]] = []
-
-    def look() -> bool:
-        page.wait_for_timeout(50)
-        now = (len(output(page)), figure(page, "latency"), figure(page, "output"))
-        if not seen or seen[-1][0] != now[0]:
-            seen.append(now)
-        return state(page) == "done"
-
-    wait_until(look, 20)
+    wait_for_state(page, "done", seconds=60)
     prompt = editor(page).input_value()
     assert "def binary_search" in prompt
-    grown = [length for length, _, _ in seen if length > len(prompt)]
+    shown = page.evaluate("window.seen")
+    grown = [length for length, _, _ in shown if length > len(prompt)]
     assert len(grown) >= 3
     assert grown == sorted(grown)
-    assert len({latency for _, latency, _ in seen}) >= 3
-    assert len({tokens for _, _, tokens in seen}) >= 3
+    assert len({latency for _, latency, _ in shown}) >= 3
+    assert len({tokens for _, _, tokens in shown}) >= 3
     assert output(page) == prompt + FUNCTION
     assert float(figure(page, "rate")) > 1
     assert figure(page, "why") == "end of function"
@@ -208,11 +222,12 @@ def test_prompt_and_completion_are_told_apart_and_the_text_is_exactly_as_generat
     assert len(set(tokens)) > 2, "the completion is highlighted"
 
 
-PRESS_STOP = """() => new Promise((resolve) => {
+PRESS_STOP = """() => new Promise((resolve, reject) => {
   const state = document.querySelector('.cg-state');
   const begin = performance.now();
   new MutationObserver(() => { if (state.textContent === 'stopped') resolve(performance.now() - begin); })
     .observe(state, { childList: true, characterData: true, subtree: true });
+  setTimeout(() => reject(new Error(`5 s after Stop the page says: ${state.textContent}`)), 5000);
   document.querySelector('#cg-stop').click();
 })"""
 """Resolves to the milliseconds from the click to the page's 'stopped', by the browser's own clock."""
