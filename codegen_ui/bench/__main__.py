@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codegen_ui.bench.report import GOALS, Report
+from codegen_ui.engine.waiting import wait_briefly
 
 COMMANDS = {
     "engine": "our engine alone, by number of streams",
@@ -59,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    wait_briefly()
     report = Report(options.command)
     report.start()
     importlib.import_module(f"codegen_ui.bench.{options.command}").run(options, report)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.waiting import wait_briefly
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -24,6 +25,7 @@ class BrokenTokenizer(Exception):
 
 def import_libraries() -> None:
     """What opening a checkpoint will import, to be done meanwhile in another thread."""
+    wait_briefly()
     import torch  # noqa: F401
     from transformers import CodeGenTokenizer  # noqa: F401
 
