@@ -57,7 +57,7 @@ trained on a part of the training text.
 {hours:.1f} hours on 2 shared cores of an x86 CPU, {steps:,} steps, {tokens:.1f} million tokens, of which about
 {share:.0%} textbook. Muon for the matrices (learning rate {muon_lr}), AdamW for the rest ({adam_lr}); the learning rate
 stayed constant and fell linearly to zero over the last {decay:.0%} of the time; windows of 256, 512 and 1024 tokens;
-fp32. Held-out loss at the end: {heldout_textbook:.2f} nats a token (textbook), {heldout_real:.2f} (real).
+fp32. Held-out loss at the end: {heldout_textbook:.2f} nats a token (textbook), {heldout_real:.2f} (real).{note}
 
 ![loss](loss.png)
 
@@ -129,6 +129,7 @@ def write_card(
     rows: list[dict[str, float]],
     plan: dict[str, Any],
     figures: dict[str, float],
+    note: str = "",
 ) -> str:
     """The card's text. `rows` are the log's, `plan` what train recorded of its settings."""
     layers, width, vocab = config["n_layer"], config["n_embd"], config["vocab_size"]
@@ -149,6 +150,7 @@ def write_card(
         families=len(family_tasks()),
         documents=corpus["textbook"]["documents"],
         megabytes=corpus["textbook"]["characters"] / 1e6,
+        note=f"\n\n{note}" if note else "",
         packages=package_rows(corpus["packages"]),
     )
 
@@ -159,6 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--run", default="run")
     parser.add_argument("--figures", type=Path, help="what `evaluate --out` wrote")
+    parser.add_argument("--note", type=Path, help="a text on how this run went, to stand below its settings")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT_DIR)
     options = parser.parse_args(arguments)
     run = options.work / options.run
@@ -168,6 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
         read_log(run / "log.jsonl"),
         json.loads((run / "plan.json").read_text(encoding="utf-8")),
         json.loads(options.figures.read_text(encoding="utf-8")) if options.figures else {},
+        options.note.read_text(encoding="utf-8").strip() if options.note else "",
     )
     (options.checkpoint / "README.md").write_text(text, encoding="utf-8")
 
