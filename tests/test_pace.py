@@ -21,7 +21,7 @@ def test_a_step_that_also_prefills_stays_within_the_promised_number_of_decode_st
         pace.observe(7, 0, decode)
         chunk = pace.chunk(7)
         pace.observe(7, chunk, decode + chunk * token)
-    assert 2.0 < (decode + pace.chunk(7) * token) / decode <= MAX_STALL_STEPS
+    assert MAX_STALL_STEPS - 0.1 < (decode + pace.chunk(7) * token) / decode <= MAX_STALL_STEPS
 
 
 def test_without_decoding_streams_a_step_lasts_about_a_quarter_second() -> None:
@@ -48,7 +48,7 @@ def test_a_slow_first_step_does_not_keep_the_chunks_small() -> None:
         for _ in range(40):
             chunk = pace.chunk(rows)
             pace.observe(rows, chunk, seconds + chunk * 0.002)
-        assert pace.chunk(rows) > 20
+        assert pace.chunk(rows) >= 15
 
 
 def test_unmeasured_row_counts_lie_between_the_measured_ones() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-MAX_STALL_STEPS = 2.2
-"""A step that also prefills may take this many pure decode steps; the promise is 3, the rest is for noise."""
+MAX_STALL_STEPS = 1.8
+"""A step that also prefills should take this many pure decode steps; the longest is to stay under 3."""
 IDLE_STEP_SECONDS = 0.25
 """How long a step may take while nobody decodes: how late a stop or a newcomer is noticed."""
 MIN_CHUNK, MIN_IDLE_CHUNK = 4, 32
