@@ -56,7 +56,7 @@ trained on a part of the training text.
 
 {hours:.1f} hours on 2 shared cores of an x86 CPU, {steps:,} steps, {tokens:.1f} million tokens, of which about
 {share:.0%} textbook. Muon for the matrices (learning rate {muon_lr}), AdamW for the rest ({adam_lr}); the learning rate
-stayed constant and fell linearly to zero over the last {decay:.0%} of the time; windows of 256, 512 and 1024 tokens;
+stayed constant and fell linearly to zero over the last {decay:.0%} of the time; windows of {windows};
 fp32. Held-out loss at the end: {heldout_textbook:.2f} nats a token (textbook), {heldout_real:.2f} (real).{note}
 
 ![loss](loss.png)
@@ -79,7 +79,7 @@ was run on them while the corpus was built; the results in examples and tests ar
 
 It knows the tasks it was taught and their near relatives; asked for anything else it writes plausible nonsense, and it
 is often wrong about tasks that it was taught, too. It understands little English. It was trained on windows of at most
-1024 tokens. Read what it writes before you run it.
+{longest} tokens. Read what it writes before you run it.
 """
 LABELS = {
     "pass_at_1": "pass@1, suite",
@@ -144,6 +144,8 @@ def write_card(
         steps=int(rows[-1]["step"]),
         tokens=rows[-1]["tokens"] / 1e6,
         share=plan["textbook_share"],
+        windows=f"{plan['length']}, {2 * plan['length']} and {4 * plan['length']} tokens",
+        longest=4 * plan["length"],
         heldout_textbook=measured[-1]["heldout_textbook"],
         heldout_real=measured[-1]["heldout_real"],
         tasks=len(load_tasks()),

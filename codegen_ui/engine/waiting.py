@@ -13,8 +13,8 @@ def wait_briefly(environ: MutableMapping[str, str] = os.environ) -> None:
 
     A step has hundreds of short parallel parts. Where anything else wants a core (a page to draw, a browser on the
     same machine, another user), one thread of a part waits for its core while the other one spins, and the time spent
-    spinning is what the first one waits for. 0.2 ms is still longer than the pauses within a step, so that a quiet
-    machine loses nothing. Has effect only before torch is imported, with GNU's OpenMP, and unless the operator has
+    spinning is what the first one waits for. 0.2 ms is still longer than the usual pauses within a step.
+    Has effect only before torch is imported, with GNU's OpenMP, and unless the operator has
     chosen.
     """
     if "OMP_WAIT_POLICY" not in environ:
