@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import codegen_ui
 from codegen_ui.bench.checkpoint import BenchModel, bench_model
 from codegen_ui.bench.contenders import load, load_weights
 from codegen_ui.bench.report import Report
@@ -25,7 +24,6 @@ from codegen_ui.engine.lookup import MAX_DRAFT, MAX_MATCH, DraftBudget, Lookup, 
 from codegen_ui.gallery import load_gallery
 from codegen_ui.request import GenerationRequest
 
-EXAMPLES = Path(codegen_ui.__file__).parent.parent / "examples"
 REPEATED_STEPS = 15
 POSITION = 200
 
