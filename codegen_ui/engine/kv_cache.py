@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -39,6 +41,38 @@ class CachedKV:
     def suffix(self, start: int) -> CachedKV:
         """The tokens from `start` on, sharing this one's memory."""
         return CachedKV(self.data[:, :, :, start:])
+
+
+class CacheWrites(Protocol):
+    """Bound to a step's buffer and its places in the cache."""
+
+    def __call__(self, layer: int) -> None:
+        """Write what the buffer holds now to the layer's places."""
+        ...
+
+
+@dataclass(frozen=True)
+class CopiedWrites:
+    """A copy for each run of tokens, which on a CPU costs less than one scattered write."""
+
+    places: tuple[tuple[Tensor, ...], ...]
+    runs: tuple[Tensor, ...]
+
+    def __call__(self, layer: int) -> None:
+        torch._foreach_copy_(self.places[layer], self.runs)
+
+
+@dataclass(frozen=True)
+class ScatteredWrites:
+    """One kernel for all rows, wherever they go."""
+
+    data: Tensor
+    value_key: Tensor
+    slots: Tensor
+    positions: Tensor
+
+    def __call__(self, layer: int) -> None:
+        self.data[layer][self.slots, :, :, self.positions] = self.value_key
 
 
 class KVCache:
@@ -74,6 +108,20 @@ class KVCache:
     def bytes(self) -> int:
         """Reserved for all slots. On a CPU the pages that no stream has reached yet take no memory."""
         return self.data.numel() * self.data.element_size()
+
+    def writes(
+        self, value_key: Tensor, spans: Sequence[tuple[int, int, int]], slots: Tensor, positions: Tensor
+    ) -> CacheWrites:
+        """What takes new tokens' values and keys to their places, layer by layer.
+
+        `value_key`: `[rows, 2, n_head, head_dim]`, a buffer that holds another layer's at each call. `spans`: slot,
+        start and stop of each run of rows. `slots`, `positions`: int64 `[rows]`, the same row by row.
+        """
+        if self.data.device.type != "cpu" and len(spans) > 1:
+            return ScatteredWrites(self.data, value_key, slots, positions)
+        places = [self.data[:, slot, :, :, start:stop].unbind(0) for slot, start, stop in spans]
+        runs = value_key.permute(1, 2, 0, 3).split_with_sizes([stop - start for _, start, stop in spans], dim=2)
+        return CopiedWrites(tuple(zip(*places, strict=True)), runs)
 
     @torch.inference_mode()
     def read(self, slot: int, start: int, stop: int) -> CachedKV:

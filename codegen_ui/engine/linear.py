@@ -37,8 +37,8 @@ class Linear(Protocol):
 
     bytes: int
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """`x` `[rows, in]` -> `[rows, out]`, a new tensor of the same dtype."""
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """`x` `[rows, in]` -> `[rows, out]` of the same dtype: `out`, where it is given, or a new tensor."""
         ...
 
 
@@ -50,8 +50,10 @@ class DenseLinear:
         self._bias = bias
         self.bytes = _bytes(weight) + _bytes(bias)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self._weight, self._bias)
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        if out is None:
+            return functional.linear(x, self._weight, self._bias)
+        return torch.addmm(self._bias, x, self._weight.t(), out=out)
 
 
 class PackedLinear:
@@ -67,9 +69,9 @@ class PackedLinear:
         onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # which not every build of PyTorch has
         return onednn and weight.device.type == "cpu" and weight.dtype == torch.float32
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         result: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")
-        return result
+        return result if out is None else out.copy_(result)
 
 
 class Int8Linear:
@@ -92,14 +94,17 @@ class Int8Linear:
         # Beside weights and bias: scale, zero point and column sum of each channel, 4 bytes each.
         self.bytes = weight.numel() + 12 * weight.shape[0] + _bytes(self._bias)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         rows = x.float()
         # Not `vector_norm`, whose infinity norm is eight times slower.
         scale = rows.abs().amax(dim=1, keepdim=True).clamp_min_(SMALLEST_SCALE)
         result = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             rows / scale, 1 / ACTIVATION_LEVELS, ACTIVATION_ZERO, self._packed
         )
-        return torch.addcmul(self._bias, result, scale).to(x.dtype)
+        if x.dtype == torch.float32:
+            return torch.addcmul(self._bias, result, scale, out=out)
+        result = torch.addcmul(self._bias, result, scale).to(x.dtype)
+        return result if out is None else out.copy_(result)
 
     def quantised_weight(self) -> tuple[Tensor, Tensor]:
         """The whole numbers `[out, in]` in use, as int8, and the scale of each channel `[out]`."""

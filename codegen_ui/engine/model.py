@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.kv_cache import KVCache
+from codegen_ui.engine.kv_cache import CacheWrites, KVCache
 from codegen_ui.engine.linear import Linear, make_linear
 from codegen_ui.engine.plan import AttentionGroup, Segment, StepPlan, plan_step
-from codegen_ui.engine.rotary import Rotary
+from codegen_ui.engine.rotary import Rotary, Rotation
 from codegen_ui.engine.shapes import parameter_count
 from codegen_ui.engine.weights import LayerWeights, RandomWeights, WeightReader
 
@@ -46,28 +46,41 @@ class Layer:
 
 @dataclass(frozen=True)
 class GroupTensors:
-    """An attention group on the device: its part of the cache, layer by layer, and what hides positions from it."""
+    """An attention group on the device.
 
-    group: AttentionGroup
+    Attributes:
+        queries: `[slots, n_head, tokens, head_dim]`, a view of the step's buffer.
+        keys, values: its part of the cache, layer by layer.
+        mask: what hides positions from it.
+        causal: where plain causal order says what is hidden.
+    """
+
+    queries: Tensor
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
     mask: Tensor | None
+    causal: bool
 
 
 @dataclass(frozen=True)
 class StepTensors:
-    """A plan on the device.
+    """A plan on the device, and the buffer through which every layer passes, with the views of it that they use.
 
     Attributes:
-        places: the cache's places for the new tokens of a lone slot, layer by layer; None where there are more.
+        projected: the buffer `[rows, n_embd * 3 + inner]`: values, keys, queries and the MLP's hidden units of a row.
+        attended: its queries, which the attention's result replaces, and hidden units: the output projection's input.
+        units: its hidden units alone.
+        rotation: turns its keys and queries.
+        writes: takes a layer's keys and values to the cache.
         logits: rows that the last layer must finish, all of them where it is None.
     """
 
-    positions: Tensor
-    slots: Tensor
-    rotations: Tensor
+    projected: Tensor
+    attended: Tensor
+    units: Tensor
+    rotation: Rotation
+    writes: CacheWrites
     groups: tuple[GroupTensors, ...]
-    places: tuple[Tensor, ...] | None
     logits: Tensor | None
 
 
@@ -169,58 +182,63 @@ class CodeGenModel:
         tensors = self._tensors(plan, rows[1], rows[2], cache)
         hidden = functional.embedding(rows[0], self._embedding).to(self.dtype)
         for index in range(len(self._layers)):
-            hidden = self._block(index, hidden, cache, tensors)
+            hidden = self._block(index, hidden, tensors)
         return self._head(self._norm(hidden, self._norm_weight, self._norm_bias)).float()
 
     def _tensors(self, plan: StepPlan, positions: Tensor, slots: Tensor, cache: KVCache) -> StepTensors:
+        d, heads, rows = self.config.n_embd, self.config.n_head, len(plan.tokens)
+        projected = torch.empty(rows, 3 * d + self.config.inner, device=self.device, dtype=self.dtype)
+        value_key = projected[:, : 2 * d].view(rows, 2, heads, -1)
+        key_query = projected[:, d : 3 * d].view(rows, 2 * heads, -1)
         groups = []
         for group in plan.groups:
             part = cache.data[:, group.slot : group.slot + group.slots, :, :, : group.length]
             values, keys = part.unbind(2)
-            groups.append(GroupTensors(group, keys.unbind(0), values.unbind(0), self._mask(group, positions)))
-        places = None
-        if len(plan.groups) == 1 and plan.groups[0].slots == 1:
-            only = plan.groups[0]
-            places = cache.data[:, only.slot, :, :, only.length - only.tokens : only.length].unbind(0)
+            queries = key_query[group.rows, heads:].view(group.slots, group.tokens, heads, -1).transpose(1, 2)
+            mask = self._mask(group, positions)
+            groups.append(GroupTensors(queries, keys.unbind(0), values.unbind(0), mask, group.causal))
         logits = None
-        if plan.logits != tuple(range(len(plan.tokens))):
+        if plan.logits != tuple(range(rows)):
             logits = torch.tensor(plan.logits, dtype=torch.int64).to(self.device)
-        return StepTensors(positions, slots, self._rotary.at(positions), tuple(groups), places, logits)
+        return StepTensors(
+            projected,
+            attended=projected[:, 2 * d :],
+            units=projected[:, 3 * d :],
+            rotation=self._rotary.bind(key_query, positions),
+            writes=cache.writes(value_key, [span for group in plan.groups for span in group.spans], slots, positions),
+            groups=tuple(groups),
+            logits=logits,
+        )
 
-    def _block(self, index: int, hidden: Tensor, cache: KVCache, tensors: StepTensors) -> Tensor:
+    def _block(self, index: int, hidden: Tensor, tensors: StepTensors) -> Tensor:
         """One layer: `hidden` `[rows, n_embd]` is changed in place and returned, by the last only its rows wanted."""
-        layer, d, heads = self._layers[index], self.config.n_embd, self.config.n_head
-        projected = layer.inputs(self._norm(hidden, layer.norm_weight, layer.norm_bias))
-        rows = projected.shape[0]
-        value_key = projected[:, : 2 * d].view(rows, 2, heads, -1)
-        key_query = projected[:, d : 3 * d].view(rows, 2 * heads, -1)
-        self._rotary.rotate_(key_query, tensors.rotations)
-        if tensors.places is not None:
-            tensors.places[index].copy_(value_key.permute(1, 2, 0, 3))
-        else:
-            cache.data[index][tensors.slots, :, :, tensors.positions] = value_key
-        query = key_query[:, heads:]
+        layer = self._layers[index]
+        layer.inputs(self._norm(hidden, layer.norm_weight, layer.norm_bias), out=tensors.projected)
+        tensors.rotation()
+        tensors.writes(index)
         for group in tensors.groups:
-            self._attend(group, index, query)
-        # The attention's result has taken the query's place, next to the MLP's hidden units: together they are
-        # the input of the stacked output projection.
+            self._attend(group, index)
+        attended, units = tensors.attended, tensors.units
         if tensors.logits is not None and index == len(self._layers) - 1:
-            projected, hidden = projected[tensors.logits], hidden[tensors.logits]
-        gelu_tanh_(projected[:, 3 * d :])
-        return hidden.add_(layer.outputs(projected[:, 2 * d :]))
+            hidden, attended = hidden[tensors.logits], attended[tensors.logits]
+            units = attended[:, self.config.n_embd :]
+        gelu_tanh_(units)
+        return hidden.add_(layer.outputs(attended))
 
-    def _attend(self, tensors: GroupTensors, index: int, query: Tensor) -> None:
+    def _attend(self, tensors: GroupTensors, index: int) -> None:
         """Replace a group's queries by the attention's result.
 
         Half precision: every fused kernel of `scaled_dot_product_attention` (CPU, CUDA, ROCm, MPS) and the math
         fallback for CUDA accumulate QK^T and the softmax in fp32, so scores over fp16's 65504 do not overflow.
         """
-        group = tensors.group
-        rows = query[group.rows].view(group.slots, group.tokens, *query.shape[1:]).transpose(1, 2)
         result = functional.scaled_dot_product_attention(
-            rows, tensors.keys[index], tensors.values[index], attn_mask=tensors.mask, is_causal=group.causal
+            tensors.queries,
+            tensors.keys[index],
+            tensors.values[index],
+            attn_mask=tensors.mask,
+            is_causal=tensors.causal,
         )
-        rows.copy_(result)
+        tensors.queries.copy_(result)
 
     def _mask(self, group: AttentionGroup, positions: Tensor) -> Tensor | None:
         """What to add to a group's scores, `[slots, 1, tokens, length]`: 0 where a row may look, else -inf."""
@@ -245,11 +263,11 @@ class CodeGenModel:
 def gelu_tanh_(x: Tensor) -> None:
     """GPT-2's tanh approximation of GELU, in place.
 
-    In fp32 on a CPU as `x * sigmoid(u)` with `u = x * w`, `w = 2 * sqrt(2 / pi) * (1 + 0.044715 x^2)`, which is the
-    same function: PyTorch's own takes twice as long for its tanh. Elsewhere, and where x^2 could overflow, PyTorch's.
+    In fp32 on a CPU as `x * sigmoid(x * w)`, `w = 2 * sqrt(2 / pi) * (1 + 0.044715 x^2)`, which is the same function
+    for any x: PyTorch's own takes longer for its tanh. Elsewhere PyTorch's.
     """
     if x.device.type != "cpu" or x.dtype != torch.float32:
         torch.ops.aten.gelu_(x, approximate="tanh")
         return
-    w = torch.square(x).mul_(GELU_CUBIC).add_(GELU_LINEAR)
-    torch.div(functional.silu(x * w, inplace=True), w, out=x)
+    w = torch.addcmul(torch.tensor(GELU_LINEAR), x, x, value=GELU_CUBIC)
+    x.mul_(w.mul_(x).sigmoid_())

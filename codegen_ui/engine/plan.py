@@ -56,6 +56,11 @@ class AttentionGroup:
         return slice(self.row, self.row + self.slots * self.tokens)
 
     @property
+    def spans(self) -> list[tuple[int, int, int]]:
+        """Each slot of the group with its segment's start and stop, in the order of the rows."""
+        return [(self.slot + i, start, start + self.tokens) for i, start in enumerate(self.starts)]
+
+    @property
     def needs_mask(self) -> bool:
         """Not where every position up to `length` is visible, nor where plain causal order says all."""
         if self.slots == 1:

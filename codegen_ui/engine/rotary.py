@@ -5,10 +5,46 @@ The angles are those of transformers' `create_sinusoidal_positions`; the tables 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
 from codegen_ui.engine.config import ModelConfig
+
+
+class Rotation(Protocol):
+    """Bound to a part of a buffer and to its positions."""
+
+    def __call__(self) -> None:
+        """Rotate what the buffer holds now, in place."""
+        ...
+
+
+@dataclass(frozen=True)
+class ComplexRotation:
+    """`pairs` complex64 `[tokens, heads, rotary_dim / 2]`, `factors` `[tokens, 1, rotary_dim / 2]`."""
+
+    pairs: Tensor
+    factors: Tensor
+
+    def __call__(self) -> None:
+        self.pairs.mul_(self.factors)
+
+
+@dataclass(frozen=True)
+class RealRotation:
+    """`part` `[tokens, heads, rotary_dim]` of any dtype, `factors` fp32 `[tokens, 1, rotary_dim / 2, 2]`."""
+
+    part: Tensor
+    factors: Tensor
+
+    def __call__(self) -> None:
+        first, second = self.part.float().view(*self.part.shape[:-1], -1, 2).unbind(-1)
+        cos, sin = self.factors.unbind(-1)
+        turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=-1)
+        self.part.copy_(turned.flatten(-2))
 
 
 class Rotary:
@@ -25,19 +61,10 @@ class Rotary:
         table = torch.stack((angles.cos(), angles.sin()), dim=-1)
         self._table = table.to(device)  # [n_positions, rotary_dim / 2, 2]
 
-    def at(self, positions: Tensor) -> Tensor:
-        """What `rotate_` needs for `positions` `[tokens]`."""
-        chosen = self._table.index_select(0, positions).unsqueeze(1)
-        return torch.view_as_complex(chosen) if self._complex else chosen
-
-    def rotate_(self, heads: Tensor, rotations: Tensor) -> None:
-        """Rotate `heads` `[tokens, heads, head_dim]` in place by `at(positions)`."""
-        if self._complex:
-            pairs = torch.view_as_complex(heads.view(*heads.shape[:-1], -1, 2))
-            pairs[..., : self._dim // 2].mul_(rotations)
-            return
-        part = heads[..., : self._dim]
-        first, second = part.float().view(*part.shape[:-1], -1, 2).unbind(-1)
-        cos, sin = rotations.unbind(-1)
-        turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=-1)
-        part.copy_(turned.flatten(-2))
+    def bind(self, heads: Tensor, positions: Tensor) -> Rotation:
+        """What rotates `heads` `[tokens, heads, head_dim]` by `positions` `[tokens]`, as often as it is called."""
+        factors = self._table.index_select(0, positions).unsqueeze(1)
+        if not self._complex:
+            return RealRotation(heads[..., : self._dim], factors)
+        pairs = torch.view_as_complex(heads.view(*heads.shape[:-1], -1, 2))
+        return ComplexRotation(pairs[..., : self._dim // 2], torch.view_as_complex(factors))
