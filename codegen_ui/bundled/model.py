@@ -23,7 +23,7 @@ class Shape:
     vocab_size: int
     n_embd: int = 320
     n_layer: int = 6
-    n_head: int = 8
+    n_head: int = 4
     rotary_dim: int = 32
     n_positions: int = 2048
     layer_norm_epsilon: float = 1e-5

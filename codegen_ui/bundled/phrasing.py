@@ -108,7 +108,7 @@ def given(params: tuple[str, ...], types: tuple[str, ...], draw: random.Random) 
 
 def sentence(command: str, draw: random.Random) -> str:
     """A docstring's first line."""
-    third = draw.random() < 0.3
+    third = draw.random() < 0.3 and command.partition(" ")[0] in VERBS  # no verb: "decorator that ..."
     text = capital(third_person(command) if third else command)
     return text + ("." if draw.random() < 0.85 else "")
 

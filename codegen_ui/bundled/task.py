@@ -11,6 +11,8 @@ A file is a series of entries.  `== key` opens a function, `== class key` a clas
     story:   a longer statement of the problem, several sentences
     args:    one call's arguments, or for a class statements that must run, one case a line
     code:    a body, indented; one algorithm each; NAME stands for the function's or class's own name
+
+In a class or snippet, `params` are the names in the code that change together, and DOC stands for one of its wordings.
 """
 
 from __future__ import annotations

@@ -144,7 +144,10 @@ def class_document(task: Task, draw: random.Random) -> str:
     """A class or snippet under one of its names, with an optional description before it, run on its cases."""
     name = draw.choice(task.names)
     code = draw.choice(task.solutions)
-    code = rename(code, {"NAME": name})
+    code = rename(code, dict(zip(task.params[0], draw.choice(task.params), strict=True)) | {"NAME": name})
+    said = [wording for wording in task.wordings if not wording.startswith("write a ")]
+    while "DOC" in code:
+        code = code.replace("DOC", phrasing.sentence(phrasing.vary(draw.choice(said), draw), draw), 1)
     scope: dict[str, object] = {"__name__": __name__}
     body = "\n".join([*task.imports, code])
     for case in task.cases or ("pass",):
