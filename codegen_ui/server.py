@@ -28,6 +28,9 @@ from codegen_ui.ui.page import Page, build_page
 
 PORTS_TO_TRY = 100
 SHUTDOWN_SECONDS = 3
+KEEP_ALIVE_SECONDS = 75
+"""Longer than a proxy keeps an idle connection to us (nginx: 60 s): a request that it sends into one that we are just
+closing would be lost, since a POST is not sent again."""
 BLOCKED = ("/gradio_api/upload", "/gradio_api/file=http", "/gradio_api/proxy=", "/monitoring")
 """Gradio routes that this page does not use and that would take files or fetch other hosts' addresses."""
 HEADERS = (
@@ -160,7 +163,12 @@ def serve(settings: Settings) -> None:
     app = create_app(service, page, settings)
     say(f"The page answers at {address} while the model loads.")
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS
+        app,
+        log_config=None,
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     try:
         uvicorn.Server(config).run(sockets=[listener])

@@ -12,6 +12,7 @@ from fake_engine import wait_until
 from fastapi import FastAPI
 
 from codegen_ui import api
+from codegen_ui.server import KEEP_ALIVE_SECONDS
 from codegen_ui.service import Service
 
 
@@ -19,7 +20,10 @@ from codegen_ui.service import Service
 def running(app: FastAPI, port: int = 0) -> Iterator[str]:
     """Serve `app` from a thread, at a free port if none is given; yields its address, without a slash at the end."""
     listener = socket.create_server(("127.0.0.1", port))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     wait_until(lambda: server.started)
