@@ -24,6 +24,7 @@ from codegen_ui.checkpoints import (
 from codegen_ui.checkpoints.progress import Progress, no_progress, readable_bytes
 from codegen_ui.engine.config import ModelConfig
 from codegen_ui.engine.options import DEVICES, DTYPES, QUANTIZE, EngineOptions
+from codegen_ui.engine.waiting import in_own_thread
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo
 from codegen_ui.request import check_integer, check_number
@@ -71,7 +72,7 @@ class Plan:
 def load_engine(name: str, **options: Unpack[LoadOptions]) -> LocalEngine:
     """Load a model and start its engine; blocks. Raises `InvalidInput` or `ModelUnavailable`."""
     plan = check_options(options)
-    return run(name, plan, plan.progress)
+    return in_own_thread(lambda: run(name, plan, plan.progress))
 
 
 def make_loader(**options: Unpack[LoadOptions]) -> Loader:

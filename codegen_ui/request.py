@@ -45,6 +45,11 @@ class FinishReason(str, enum.Enum):
     DEADLINE = "deadline"
     ERROR = "error"
 
+    @property
+    def early(self) -> bool:
+        """Whether the model or a stopping rule ended the text, before a limit or anybody did."""
+        return self in (FinishReason.FUNCTION, FinishReason.PAPER, FinishReason.EOS, FinishReason.STOP_STRING)
+
 
 @dataclass(frozen=True)
 class SamplingParams:

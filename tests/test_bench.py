@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from small_checkpoints import new_layout
 
 from codegen_ui.bench.__main__ import COMMANDS, build_parser, main
+from codegen_ui.bench.apart import Apart
 from codegen_ui.bench.lookup import replay, replay_refused
 from codegen_ui.bench.rates import measure
 from codegen_ui.bench.report import Report, markdown
 from codegen_ui.bench.rounds import medians, take_turns
 from codegen_ui.bench.serving import generate_index
 from codegen_ui.engine.lookup import Memory, Rates
+
+
+class Elsewhere:
+    """Takes a second a token, and tells where and how it runs."""
+
+    def seconds(self, streams: int, new_tokens: int) -> float:
+        if streams > 8:
+            raise ValueError(f"{streams} streams are too many")
+        return float(new_tokens)
+
+    def process(self) -> tuple[int, str | None]:
+        return os.getpid(), os.environ.get("GOMP_SPINCOUNT")
+
+
+def impossible() -> Elsewhere:
+    raise RuntimeError("this contender is not installed")
+
 
 COSTS = [0.030 + 0.002 * drafts for drafts in range(13)]
 
@@ -52,6 +71,25 @@ def test_decoding_is_timed_apart_from_the_prefill() -> None:
     assert rates["fake", 1].decode == [1.0, 1.0]
     assert rates["fake", 8].decode == [8.0, 8.0]
     assert rates["fake", 8].whole[0] == pytest.approx(512 / 143)
+
+
+def test_a_contender_runs_in_a_process_of_its_own_and_waits_as_its_library_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "10000")
+    with Apart(Elsewhere, ours=True) as ours, Apart(Elsewhere, ours=False) as theirs:
+        assert ours.seconds(1, 64) == theirs.seconds(8, 64) == 64.0
+        (here, ours_spin), (there, their_spin) = ours.ask("process"), theirs.ask("process")
+        assert len({here, there, os.getpid()}) == 3
+        assert (ours_spin, their_spin) == ("10000", None)
+        with pytest.raises(ValueError, match="9 streams"):
+            theirs.seconds(9, 64)
+    assert os.environ["GOMP_SPINCOUNT"] == "10000"
+
+
+def test_a_contender_that_cannot_be_made_says_why() -> None:
+    with pytest.raises(RuntimeError, match="not installed"):
+        Apart(impossible, ours=False)
 
 
 def test_tables_line_up() -> None:

@@ -65,6 +65,14 @@ class Ours:
         tokens = sum(len(one.result().token_ids) for one in running)
         return checked(time.perf_counter() - begin, tokens, streams * new_tokens)
 
+    def weights_bytes(self) -> int:
+        return self._engine.info.weights_bytes or 0
+
+
+def make_ours(model: BenchModel, prompt_tokens: int, **options: Any) -> Ours:
+    """Our engine as a contender, from loading on."""
+    return Ours(load(model, **options), prompt_tokens)
+
 
 class Generate:
     """transformers in fp32, a static batch."""

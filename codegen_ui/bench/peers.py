@@ -1,11 +1,15 @@
-"""`peers`: our engine, transformers and CTranslate2 on the same weights, taking turns."""
+"""`peers`: our engine, transformers and CTranslate2 on the same weights, taking turns, each in its own process."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 
-from codegen_ui.bench.checkpoint import bench_model
-from codegen_ui.bench.contenders import Contender, CTranslate2, Generate, Ours, load
+from codegen_ui.bench.apart import Apart
+from codegen_ui.bench.checkpoint import BenchModel, bench_model
+from codegen_ui.bench.contenders import Contender, CTranslate2, Generate, converted, make_ours
 from codegen_ui.bench.rates import measure, median_rates
 from codegen_ui.bench.report import Report
 
@@ -20,15 +24,29 @@ RATIOS = {
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
-    model = bench_model(options.model)
-    engines = {name: load(model, quantize=name, slots=8) for name in ("none", "int8")}
-    contenders: dict[str, Contender] = {
-        "generate fp32": Generate(model, options.prompt),
-        "CTranslate2 fp32": CTranslate2(model, "float32", options.prompt),
-        "CTranslate2 int8": CTranslate2(model, "int8", options.prompt),
-        "ours fp32": Ours(engines["none"], options.prompt),
-        "ours int8": Ours(engines["int8"], options.prompt),
+    model, prompt = bench_model(options.model), options.prompt
+    converted(model)
+    peers: dict[str, Callable[[], Contender]] = {
+        "generate fp32": partial(Generate, model, prompt),
+        "CTranslate2 fp32": partial(CTranslate2, model, "float32", prompt),
+        "CTranslate2 int8": partial(CTranslate2, model, "int8", prompt),
     }
+    ours: dict[str, Callable[[], Contender]] = {
+        f"ours {name}": partial(make_ours, model, prompt, quantize=quantize, slots=max(STREAMS))
+        for name, quantize in (("fp32", "none"), ("int8", "int8"))
+    }
+    with ExitStack() as stack:
+        contenders = {
+            name: stack.enter_context(Apart(make, ours=name in ours)) for name, make in (peers | ours).items()
+        }
+        compare(contenders, model, options, report)
+        weights = {name: contenders[name].ask("weights_bytes") for name in ours}
+    report.ratios["int8_memory_over_fp32"] = weights["ours int8"] / weights["ours fp32"]
+
+
+def compare(
+    contenders: Mapping[str, Contender], model: BenchModel, options: argparse.Namespace, report: Report
+) -> None:
     rates = measure(contenders, STREAMS, options.new, options.rounds)
     middle = median_rates(rates)
     header = ["", *(f"{n} stream{'s' if n > 1 else ''}" for n in STREAMS)]
@@ -49,7 +67,3 @@ def run(options: argparse.Namespace, report: Report) -> None:
     report.figures["ratios_prefill_included"] = {
         name: round(middle[ours]["whole"] / middle[theirs]["whole"], 4) for name, (ours, theirs) in RATIOS.items()
     }
-    weights = {name: engine.info.weights_bytes or 0 for name, engine in engines.items()}
-    report.ratios["int8_memory_over_fp32"] = weights["int8"] / weights["none"]
-    for engine in engines.values():
-        engine.close()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 from codegen_ui.bench.checkpoint import BenchModel, bench_model
 from codegen_ui.bench.contenders import Ours, load, load_weights
 from codegen_ui.bench.rates import measure
 from codegen_ui.bench.report import Report, say
+from codegen_ui.engine.waiting import in_own_thread
 
 CONTEXTS = (64, 128, 256, 512, 1024, 2000)
 STREAMS = (1, 2, 4, 8, 16)
@@ -25,7 +27,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         for quantize in options.quantize:
             label = f"{model.name}, {'int8' if quantize == 'int8' else 'fp32'}"
             say(label)
-            context[label] = by_context(model, quantize, options.rounds)
+            context[label] = in_own_thread(partial(by_context, model, quantize, options.rounds))
             streams[label] = by_streams(model, quantize, options)
     report.table("Decode tokens/s of one stream, by context length", ["", *map(str, CONTEXTS)], rows_of(context))
     report.table(

@@ -1,4 +1,9 @@
-"""The engine: any thread submits, one thread owns torch, and everybody's tokens come out of the same steps."""
+"""The engine: any thread submits, one thread computes, and everybody's tokens come out of the same steps.
+
+That thread lives while there is work. GNU's OpenMP keeps a team of threads for every thread that has ever computed, and
+once all teams together outnumber the cores it makes them sleep at every pause, by which a decode step takes a third
+longer. So an engine that is idle, beside another model's or a program's own use of PyTorch, must not keep one.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +34,15 @@ from codegen_ui.request import MAX_SEED, FinishReason, GenerationRequest
 logger = logging.getLogger(__name__)
 
 MIB = 2**20
+GATHER_SECONDS = 0.002
+"""How long the first request waits for another that comes with it, so that they start together."""
 
 
 class LocalEngine:
-    """CodeGen on this machine, with continuous batching. A context manager; `close` ends its thread.
+    """CodeGen on this machine, with continuous batching. A context manager; `close` ends what is running.
 
     Args:
-        model: the weights; from now on only the engine's thread uses them.
+        model: the weights; from now on only the engine uses them.
         tokenizer: transformers' tokenizer of the checkpoint.
         info: what is loaded; slots and memory are filled in here.
         options: see `EngineOptions`.
@@ -62,8 +69,8 @@ class LocalEngine:
             pace=self._pace,
         )
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
         # Under the lock: everything down to the totals.
+        self._thread: threading.Thread | None = None
         self._scheduler: Scheduler[SequenceState] = Scheduler(slots)
         self._generations: dict[SequenceState, LiveGeneration] = {}
         self._closing = False
@@ -72,8 +79,9 @@ class LocalEngine:
         self._rate = RollingRate()
         logger.info("%s: %d slots (%s)", info.name, slots, reason)
         self._joining: list[SequenceState] = []
-        self._thread = threading.Thread(target=self._run, name=f"engine {info.name}", daemon=True)
-        self._thread.start()
+        self._warm = False
+        with self._lock:
+            self._start_thread()
 
     @property
     def info(self) -> ModelInfo:
@@ -105,7 +113,6 @@ class LocalEngine:
             eos=self._eos,
             tokenizer=self._tokenizer,
             core=self._core,
-            on_cancel=self._wake,
         )
         sequence = SequenceState(
             visitor=request.visitor,
@@ -116,7 +123,7 @@ class LocalEngine:
             logprobs=request.logprobs is not None,
             uniforms=UniformStream(seed, request.sampling.sample_index),
         )
-        with self._work:
+        with self._lock:
             if self._closing:
                 raise GenerationFailed("The engine is closed.")
             free = self._info.slots - len(self._scheduler.running)
@@ -125,7 +132,7 @@ class LocalEngine:
             self._scheduler.add(sequence)
             self._generations[sequence] = generation
             self._number_waiting()
-            self._work.notify()
+            self._start_thread()
         return generation
 
     def count_tokens(self, text: str) -> int:
@@ -158,11 +165,13 @@ class LocalEngine:
             )
 
     def close(self) -> None:
-        with self._work:
+        with self._lock:
             self._closing = True
-            self._work.notify()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+            thread = self._thread
+        if thread is None:
+            self._runner.prefixes.clear()
+        elif threading.current_thread() is not thread:
+            thread.join()
 
     def __enter__(self) -> LocalEngine:
         return self
@@ -176,16 +185,22 @@ class LocalEngine:
         ids: list[int] = self._core.encode(text, add_special_tokens=False).ids
         return ids
 
-    def _wake(self) -> None:
-        with self._work:
-            self._work.notify()
+    def _start_thread(self) -> None:
+        """Under the lock: have a thread, where none is at work."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"engine {self._info.name}", daemon=True)
+            self._thread.start()
 
     # From here on: the engine's thread.
 
     def _run(self) -> None:
-        self._try_warm_up()
+        """Warm up, where that is still to be done, and work until nothing is left to do."""
+        if not self._warm:
+            self._try_warm_up()
+            self._warm = True
         try:
-            while self._wait_for_work():
+            self._gather()
+            while self._has_work():
                 self._release_ended(time.monotonic())
                 self._admit()
                 self._step()
@@ -195,14 +210,24 @@ class LocalEngine:
             with self._lock:
                 self._closing = True
             self._finish_all(FinishReason.ERROR, failure(error))
-        self._finish_all(FinishReason.CANCELLED)
 
-    def _wait_for_work(self) -> bool:
-        """Sleep while there is nothing to do; False once the engine closes."""
-        with self._work:
-            while not self._closing and not self._generations:
-                self._work.wait()
-            return not self._closing
+    def _gather(self) -> None:
+        """Wait a moment for requests that come together: behind the first one's decoding the others would be
+        prefilled in small chunks."""
+        before = -1
+        while before < (count := len(self._generations)) < self._info.slots:
+            before = count
+            time.sleep(GATHER_SECONDS)
+
+    def _has_work(self) -> bool:
+        """Whether to take another step; if not, the next request starts another thread, or everything has ended."""
+        with self._lock:
+            if not self._closing:
+                if not self._generations:
+                    self._thread = None
+                return bool(self._generations)
+        self._finish_all(FinishReason.CANCELLED)
+        return False
 
     def _release_ended(self, now: float) -> None:
         for sequence, generation in list(self._generations.items()):

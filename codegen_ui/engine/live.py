@@ -20,8 +20,6 @@ from codegen_ui.stopping import Stopper
 
 logger = logging.getLogger(__name__)
 
-STOPPED_EARLY = (FinishReason.FUNCTION, FinishReason.PAPER, FinishReason.EOS, FinishReason.STOP_STRING)
-
 
 class LiveGeneration:
     """The engine's `Generation`. Only the engine's thread calls `add_tokens` and `finish`; the rest is for everyone.
@@ -35,7 +33,6 @@ class LiveGeneration:
         eos: the id that ends a text, or None.
         tokenizer: transformers' own, for the streamer.
         core: see `stream.plain_tokenizer`.
-        on_cancel: called once by the first `cancel`, from its thread.
     """
 
     def __init__(
@@ -51,7 +48,6 @@ class LiveGeneration:
         eos: int | None,
         tokenizer: Any,
         core: Tokenizer,
-        on_cancel: Callable[[], None],
     ) -> None:
         self.id = f"gen-{secrets.token_hex(8)}"
         self.request = request
@@ -65,7 +61,6 @@ class LiveGeneration:
         self.cancelled_at: float | None = None
         self._eos = eos
         self._core = core
-        self._on_cancel = on_cancel
         self._stream = GenerationStream(tokenizer, core=core)
         prompt_text = request.prompt if isinstance(request.prompt, str) else decode_all(core, request.prompt)
         self._stopper = Stopper(prompt_text, request.stop_at, request.stop)
@@ -88,7 +83,6 @@ class LiveGeneration:
             if self.cancelled_at is not None or self._reason is not None:
                 return
             self.cancelled_at = time.monotonic()
-        self._on_cancel()
 
     def result(self, timeout: float | None = None) -> Completion:
         if not self._done.wait(timeout):
@@ -179,7 +173,7 @@ class LiveGeneration:
         if self.finished:
             return
         rest = self._release_rest() if reason in (FinishReason.CANCELLED, FinishReason.DEADLINE) else ""
-        self.recorder.finished(now, early=reason in STOPPED_EARLY)
+        self.recorder.finished(now, early=reason.early)
         with self._lock:
             if rest:
                 self._pieces.append(rest)
@@ -190,7 +184,6 @@ class LiveGeneration:
                 error = GenerationFailed("The engine failed while generating; the text so far is kept.")
             self._error = error
             self._reason = reason
-            self._on_cancel = lambda: None  # a reader that keeps this keeps no engine
         self._stream.write(rest)
         if error is not None:
             self._stream.fail(error)

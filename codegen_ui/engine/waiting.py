@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+import threading
+from collections.abc import Callable, MutableMapping
+from concurrent.futures import Future
+from typing import TypeVar
 
+SPIN_VARIABLE = "GOMP_SPINCOUNT"
 SPIN_COUNT = 10_000
+Result = TypeVar("Result")
 
 
 def wait_briefly(environ: MutableMapping[str, str] = os.environ) -> None:
@@ -18,4 +23,23 @@ def wait_briefly(environ: MutableMapping[str, str] = os.environ) -> None:
     chosen.
     """
     if "OMP_WAIT_POLICY" not in environ:
-        environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))
+        environ.setdefault(SPIN_VARIABLE, str(SPIN_COUNT))
+
+
+def in_own_thread(function: Callable[[], Result]) -> Result:
+    """Call the function in a thread that ends with it, and so does the OpenMP team that it may have got.
+
+    See `engine` for what a team costs that stays behind.
+    """
+    outcome: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(function())
+        except BaseException as error:  # noqa: BLE001 -- raised again by `result`
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="for a while", daemon=True)
+    thread.start()
+    thread.join()
+    return outcome.result()

@@ -14,8 +14,6 @@ from codegen_ui.remote.wire import Piece
 from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.stopping import Stopper
 
-STOPPED_EARLY = (FinishReason.FUNCTION, FinishReason.PAPER, FinishReason.EOS, FinishReason.STOP_STRING)
-
 
 class RemoteGeneration:
     """The `Generation` protocol. Times are taken when a chunk arrives here: the network is part of them."""
@@ -154,7 +152,7 @@ class RemoteGeneration:
                 if self._events:
                     last = self._events[-1]
                     self._events[-1] = TokenEvent(last.text + rest, last.token_id, last.logprob, last.top, last.time)
-            self._recorder.finished(time.monotonic(), early=reason in STOPPED_EARLY)
+            self._recorder.finished(time.monotonic(), early=reason.early)
             self._reason, self._error = reason, error
         self._notify()
 
