@@ -267,8 +267,10 @@ class LocalEngine:
 
     def _step(self) -> None:
         with self._lock:
-            decoding = sum(1 for sequence in self._scheduler.running if not sequence.prefill_left)
-            plan = self._scheduler.plan(self._pace.chunk(decoding))
+            running = self._scheduler.running
+            decoding = sum(1 for sequence in running if not sequence.prefill_left)
+            context = sum(s.computed for s in running if s.prefill_left and not s.held)
+            plan = self._scheduler.plan(self._pace.chunk(decoding, context))
         if not plan:
             return
         try:

@@ -6,7 +6,9 @@ MAX_STALL_STEPS = 1.8
 """A step that also prefills should take this many pure decode steps; the longest is to stay under 3."""
 IDLE_STEP_SECONDS = 0.25
 """How long a step may take while nobody decodes: how late a stop or a newcomer is noticed."""
-MIN_CHUNK, MIN_IDLE_CHUNK = 4, 32
+MIN_CHUNK, MIN_IDLE_CHUNK = 6, 32
+MANY_TOKENS = 32
+"""Prompt tokens from which on a step tells what one of them costs; fewer cost little beside reading their context."""
 MAX_CHUNK = 1024
 UNKNOWN_TOKEN_SECONDS = 0.004
 LEARNING_RATE = 0.3
@@ -23,18 +25,28 @@ class Pace:
         self._fixed = fixed_chunk
         self._decode: dict[int, float] = {}
         self._prefill_token: float | None = None
+        self._context_token = 0.0
 
-    def observe(self, rows: int, prefill_tokens: int, seconds: float) -> None:
-        """A step with `rows` decode rows (drafts included) and `prefill_tokens` prompt tokens took `seconds`."""
+    def observe(self, rows: int, prefill_tokens: int, seconds: float, *, context: int = 0) -> None:
+        """A step took `seconds`.
+
+        It had `rows` decode rows (drafts included) and `prefill_tokens` prompt tokens, of prompts of which `context`
+        tokens had been computed before: attention reads those again for every chunk, however small.
+        """
         if prefill_tokens == 0:
             self._decode[rows] = blend(self._decode.get(rows), seconds)
             return
         # A step reads the weights once, whatever it computes: what one row costs is not the prompt tokens' doing, and
         # no token beside others costs more than one alone. Else one slow step would make chunks small, which would
         # make tokens look dear, which would keep them small.
-        marginal = (seconds - self.step_seconds(max(rows, 1))) / prefill_tokens
-        dearest = self._decode.get(1, marginal)
-        self._prefill_token = blend(self._prefill_token, max(min(marginal, dearest), 1e-7))
+        extra = seconds - self.step_seconds(max(rows, 1))
+        marginal = extra / prefill_tokens
+        known = self._prefill_token
+        if known is None or not rows or prefill_tokens >= MANY_TOKENS or marginal < known:
+            dearest = self._decode.get(1, marginal)
+            self._prefill_token = blend(known, max(min(marginal, dearest), 1e-7))
+        elif context:
+            self._context_token = blend(self._context_token or None, (extra - known * prefill_tokens) / context)
 
     def step_seconds(self, rows: int) -> float:
         """Expected seconds of a pure decode step over `rows` rows, linear between and beyond those measured."""
@@ -53,14 +65,14 @@ class Pace:
             return self._decode[low] + share * (self._decode[above[0]] - self._decode[low])
         return self._decode[low] + (rows - low) * (self._prefill_token or UNKNOWN_TOKEN_SECONDS)
 
-    def chunk(self, decode_rows: int) -> int:
-        """Prompt tokens that a step may prefill beside `decode_rows` rows."""
+    def chunk(self, decode_rows: int, context: int = 0) -> int:
+        """Prompt tokens that a step may prefill beside `decode_rows` rows; `context` as in `observe`."""
         if self._fixed is not None:
             return self._fixed
         token = self._prefill_token or UNKNOWN_TOKEN_SECONDS
         if not decode_rows:
             return max(MIN_IDLE_CHUNK, min(MAX_CHUNK, int(IDLE_STEP_SECONDS / token)))
-        allowed = self.step_seconds(decode_rows) * (MAX_STALL_STEPS - 1)
+        allowed = self.step_seconds(decode_rows) * (MAX_STALL_STEPS - 1) - self._context_token * context
         return max(MIN_CHUNK, min(MAX_CHUNK, int(allowed / token)))
 
 

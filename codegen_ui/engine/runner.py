@@ -153,6 +153,7 @@ class Runner:
         rows = [row for s in sampled for row in self._rows(s, drafted.get(s, NOTHING).tokens)]
         logits = self._model.step(segments, self.cache)
         drawn = self._sampler.draw(logits, rows) if rows else []
+        context = sum(sequence.computed for sequence, _ in plan.prefill)
         for sequence, count in plan.prefill:
             sequence.computed += count
         outcomes = []
@@ -161,7 +162,7 @@ class Runner:
             rows_used = len(draft.tokens) + 1
             outcomes.append(self._accept(sequence, draft, drawn[:rows_used]))
             drawn = drawn[rows_used:]
-        self._learn(plan, outcomes, time.perf_counter() - begin)
+        self._learn(plan, outcomes, time.perf_counter() - begin, context)
         return outcomes
 
     def _draft(self, sequence: SequenceState, streams: int) -> Draft:
@@ -209,10 +210,10 @@ class Runner:
         assert sequence.seen is not None
         sequence.seen[torch.tensor(ids, dtype=torch.int64).to(sequence.seen.device)] = True
 
-    def _learn(self, plan: Plan[SequenceState], outcomes: Sequence[Outcome], seconds: float) -> None:
+    def _learn(self, plan: Plan[SequenceState], outcomes: Sequence[Outcome], seconds: float, context: int) -> None:
         streams, drafted = len(plan.decode), sum(outcome.drafted for outcome in outcomes)
         prefilled = sum(count for _, count in plan.prefill)
-        self._pace.observe(streams + drafted, prefilled, seconds)
+        self._pace.observe(streams + drafted, prefilled, seconds, context=context)
         if prefilled or not self._lookup:
             return
         single = self._pace.step_seconds(streams)
