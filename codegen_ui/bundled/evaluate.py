@@ -13,6 +13,7 @@ import lzma
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from codegen_ui.bundled.overlap import LONG_RUN, SHORT_RUN, shared_runs, words_i
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
 from codegen_ui.bundled.suite import SuiteTask, load_suite
+from codegen_ui.engine.waiting import in_own_thread
 from codegen_ui.gallery import load_gallery
 
 PARTS = ("textbook", "real")
@@ -88,7 +90,7 @@ def compression(folder: Path, work: Path, characters: int) -> dict[str, float]:
         texts = take(work / f"{part}.heldout.jsonl", characters)
         sizes[part] = sum(len(text.encode()) for text in texts)
         bits[part] = {
-            "model": model_bits(folder, texts),
+            "model": in_own_thread(partial(model_bits, folder, texts)),  # its threads would slow the engine below
             "ngram": sum(ngram.bits(text.encode()) for text in tqdm(texts, desc="n-gram")),
             **compressed_bits(texts),
         }
@@ -218,9 +220,13 @@ def main(arguments: list[str] | None = None) -> None:
         figures |= compression(options.checkpoint, options.work, options.characters)
     else:
         print(f"no corpus in {options.work}: overlap and bits per byte are left out")
+    plain = load(options.checkpoint, lookup=False)
+    try:
+        figures["tokens_per_second"] = tokens_per_second(plain, [task.prompt for task in tasks[:5]])
+    finally:
+        plain.close()
     engine = load(options.checkpoint)
     try:
-        figures["tokens_per_second"] = tokens_per_second(engine, [task.prompt for task in tasks[:5]])
         figures["gallery_parse_rate"] = gallery_parse_rate(engine, options.examples)
         figures |= pass_rates(engine, tasks, options.samples, options.show)
     finally:

@@ -62,6 +62,7 @@ class PackedLinear:
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, PACKED_ROWS)
         self._bias = bias
+        self._multiply = torch.ops.mkldnn._linear_pointwise.default
         self.bytes = _bytes(weight) + _bytes(bias)
 
     @staticmethod
@@ -70,7 +71,7 @@ class PackedLinear:
         return onednn and weight.device.type == "cpu" and weight.dtype == torch.float32
 
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")
+        result: Tensor = self._multiply(x, self._weight, self._bias, "none", [], "")
         return result if out is None else out.copy_(result)
 
 
@@ -90,6 +91,8 @@ class Int8Linear:
         with _fbgemm():
             quantized = torch.quantize_per_channel(weight, scale.double(), zeros, 0, torch.qint8)
             self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+        # The overload itself: to look it up at every call takes longer than many of a step's operators.
+        self._multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
         self._bias = bias.float()
         # Beside weights and bias: scale, zero point and column sum of each channel, 4 bytes each.
         self.bytes = weight.numel() + 12 * weight.shape[0] + _bytes(self._bias)
@@ -98,9 +101,7 @@ class Int8Linear:
         rows = x.float()
         # Not `vector_norm`, whose infinity norm is eight times slower.
         scale = rows.abs().amax(dim=1, keepdim=True).clamp_min_(SMALLEST_SCALE)
-        result = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            rows / scale, 1 / ACTIVATION_LEVELS, ACTIVATION_ZERO, self._packed
-        )
+        result = self._multiply(rows / scale, 1 / ACTIVATION_LEVELS, ACTIVATION_ZERO, self._packed)
         if x.dtype == torch.float32:
             return torch.addcmul(self._bias, result, scale, out=out)
         result = torch.addcmul(self._bias, result, scale).to(x.dtype)

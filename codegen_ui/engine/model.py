@@ -32,6 +32,7 @@ GPU_CALL_TOKENS = 8192
 
 GELU_LINEAR = 2 * math.sqrt(2 / math.pi)
 GELU_CUBIC = 0.044715 * GELU_LINEAR
+_GELU_LINEAR = torch.tensor(GELU_LINEAR)  # made once: every layer of every step adds it
 
 
 @dataclass(frozen=True)
@@ -269,5 +270,5 @@ def gelu_tanh_(x: Tensor) -> None:
     if x.device.type != "cpu" or x.dtype != torch.float32:
         torch.ops.aten.gelu_(x, approximate="tanh")
         return
-    w = torch.addcmul(torch.tensor(GELU_LINEAR), x, x, value=GELU_CUBIC)
+    w = torch.addcmul(_GELU_LINEAR, x, x, value=GELU_CUBIC)
     x.mul_(w.mul_(x).sigmoid_())
