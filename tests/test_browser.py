@@ -635,18 +635,22 @@ def test_the_bundled_model_writes_code_into_the_page(visit: Any, bundled: str) -
     page.wait_for_function("/[MG]B/.test(document.querySelector('#cg-box [data-f=memory]').textContent)")
 
 
+def wait_for_output(page: Any, text: str) -> None:
+    page.wait_for_function("text => document.querySelector('#cg-output').innerText.includes(text)", arg=text)
+
+
 @pytest.mark.skipif(
     not os.environ.get(SCREENSHOTS), reason=f"the README's picture is made only where {SCREENSHOTS} is set"
 )
 def test_the_picture_of_the_page_at_work(visit: Any, bundled: str) -> None:
     page = visit("?__theme=light", address=bundled)
-    for title in ("Two Sum II", "Binary search"):
+    for title, name in (("Two Sum II", "two_sum"), ("Binary search", "binary_search")):
         example(page, title).click()
-        wait_for_state(page, "prefill", "decoding", "done", seconds=60)
+        wait_for_output(page, name)  # until then the page is still "done" with the example before
         wait_for_state(page, "done", seconds=120)
     picture = b""
     example(page, "Merge sort").click()
-    wait_for_state(page, "prefill", "decoding", seconds=60)
+    wait_for_output(page, "merge_sort")
     while state(page) != "done":
         taken = page.screenshot()
         if state(page) == "decoding":
