@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import random
+import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from codegen_ui.bundled.corpus import HELD_OUT_PACKAGES
+from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
 from codegen_ui.bundled.overlap import drop_overlapping, shared_runs, words_in
-from codegen_ui.bundled.phrasing import third_person, wrap
+from codegen_ui.bundled.packages import REQUIREMENTS, fetch_packages
+from codegen_ui.bundled.phrasing import request, sentence, third_person, wrap
 from codegen_ui.bundled.realcode import describe_package, documents
 from codegen_ui.bundled.suite import load_suite
 from codegen_ui.bundled.task import Task, load_tasks, parse_task
@@ -96,7 +101,7 @@ def test_wrapping_keeps_every_word_and_the_width() -> None:
 
 
 def test_there_are_enough_tasks_and_their_keys_differ() -> None:
-    tasks = load_tasks() + family_tasks()
+    tasks = load_tasks() + family_tasks() + everyday_tasks()
     assert len(load_tasks()) >= 300
     functions = [task.key for task in tasks if not task.is_class]
     assert len(functions) == len(set(functions))
@@ -112,6 +117,23 @@ def test_every_task_of_the_files_runs_under_changed_names() -> None:
     for task in every_function():
         variant = make_variant(task, draw)
         assert len(variant.calls) == len(task.cases), task.key
+
+
+def test_every_everyday_operation_runs_with_its_nouns_in_names_and_wordings() -> None:
+    draw = random.Random(5)
+    for task in everyday_tasks():
+        variant = make_variant(task, draw)
+        assert len(variant.calls) == len(task.cases), task.key
+    prices = next(task for task in everyday_tasks() if task.params == (("prices",),))
+    assert prices.names[0] == "total_prices"
+    assert "what is the sum of the prices?" in prices.wordings
+
+
+def test_a_question_is_asked_as_it_is() -> None:
+    draw = random.Random(0)
+    for _ in range(20):
+        assert request("which age is the lowest?", "f", "a list", draw) == "Which age is the lowest?"
+        assert sentence("which age is the lowest?", draw) == "Which age is the lowest?"
 
 
 def test_documents_are_the_same_for_a_seed_and_whole_programs_unless_they_open_in_english() -> None:
@@ -147,6 +169,26 @@ def test_real_code_comes_with_the_imports_it_uses_and_never_twice(tmp_path: Path
     assert texts[0].startswith("import os\n\n\ndef f1(path):")
 
 
+def test_packages_are_unpacked_once_and_every_one_is_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def download(command: list[str], check: bool) -> None:
+        calls.append(command[-1])
+        with zipfile.ZipFile(Path(command[command.index("--dest") + 1]) / "some-1.0-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("some/__init__.py", "x = 1\n")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    requirements = tmp_path / "packages.txt"
+    requirements.write_text("# a comment\nsome==1.0\n", encoding="utf-8")
+    for _ in range(2):
+        fetch_packages(tmp_path, requirements)
+    assert calls == ["some==1.0"]
+    assert (tmp_path / "some-1.0" / "some" / "__init__.py").read_text(encoding="utf-8") == "x = 1\n"
+    lines = [line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    assert all(line.count("==") == 1 for line in lines)
+    assert {line.partition("==")[0] for line in lines} >= HELD_OUT_PACKAGES
+
+
 @pytest.mark.parametrize("licence", ["GPL-3.0-or-later", "LGPL", "Proprietary", "MIT AND MPL-2.0"])
 def test_a_package_without_a_permissive_licence_is_refused(licence: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a permissive licence"):
@@ -170,8 +212,9 @@ def test_the_suite_is_large_enough_and_its_prompts_are_python_up_to_the_body() -
         ast.parse(task.program("    pass\n"))
 
 
-def test_the_words_of_held_out_tasks_are_not_in_the_task_files() -> None:
+def test_the_words_of_held_out_tasks_are_not_in_the_tasks() -> None:
     sources = [path.read_text(encoding="utf-8") for path in Path("codegen_ui/bundled/textbook").glob("*.txt")]
+    sources += ["\n".join(task.names + task.wordings) for task in family_tasks() + everyday_tasks()]
     held_out = [task.prompt for task in load_suite() if task.held_out]
     names = [prompt.partition("(")[0].split()[-1] for prompt in held_out]
     assert words_in(sources, names) == set()

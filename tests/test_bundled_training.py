@@ -254,10 +254,11 @@ def test_the_card_tells_what_was_measured_and_where_the_text_came_from() -> None
     package = {"name": "some", "version": "1.0", "licence": "MIT\nmore", "characters": 1234, "held_out": True}
     corpus = {"packages": [package], "textbook": {"documents": 5, "characters": 6000}}
     row = {"step": 9, "tokens": 2e6, "used": 1800, "hours_before": 1.0, "heldout_textbook": 0.5, "heldout_real": 2.0}
-    plan = {"length": 512, "muon_lr": 0.02, "adam_lr": 0.004, "decay": 0.3, "textbook_share": 0.8}
+    plan = {"length": 512, "muon_lr": 0.02, "adam_lr": 0.004, "decay": 0.3, "textbook_share": 0.8, "bf16": True}
     text = write_card(config, corpus, [row], plan, {"pass_at_1": 0.42, "bits_per_byte": 1.234})
     assert "| pass@1, suite | 42% |\n| bits per byte, both parts | 1.23 |" in text
     assert "| some | 1.0 | MIT | 1,234 | held out |" in text
     assert "1.5 hours" in text
+    assert "matmuls in bf16" in text
     model = TrainingModel(Shape(340, **TINY))
     assert f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} million parameters" in text

@@ -3,7 +3,7 @@
 The result of the recipe lives in `checkpoint/` beside this file and loads with
 `CodeGenForCausalLM.from_pretrained`.  The recipe is one command a step:
 
-    python -m codegen_ui.bundled.corpus      # text from installed packages and from textbook/*.txt
+    python -m codegen_ui.bundled.corpus      # fetched packages and written textbook tasks
     python -m codegen_ui.bundled.tokenizer   # byte-level BPE in CodeGen's layout
     python -m codegen_ui.bundled.train       # resumable; a time budget, not a step count
     python -m codegen_ui.bundled.export      # training state -> checkpoint folder

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen_ui.bundled import CHECKPOINT_DIR, DEFAULT_WORK
+from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.export import read_log
 from codegen_ui.bundled.families import family_tasks
 from codegen_ui.bundled.task import load_tasks
@@ -57,15 +58,15 @@ trained on a part of the training text.
 {hours:.1f} hours on 2 shared cores of an x86 CPU, {steps:,} steps, {tokens:.1f} million tokens, of which about
 {share:.0%} textbook. Muon for the matrices (learning rate {muon_lr}), AdamW for the rest ({adam_lr}); the learning rate
 stayed constant and fell linearly to zero over the last {decay:.0%} of the time; windows of {windows};
-fp32. Held-out loss at the end: {heldout_textbook:.2f} nats a token (textbook), {heldout_real:.2f} (real).{note}
+{precision}. Held-out loss at the end: {heldout_textbook:.2f} nats a token (textbook), {heldout_real:.2f} (real).{note}
 
 ![loss](loss.png)
 
 ## Corpus
 
-**Textbook**: {tasks} tasks in `textbook/*.txt` and {families} combinations from `families.py`, written for this
-project, each with several wordings and solutions, written out as {documents:,} different documents ({megabytes:.1f}
-MB): names of functions, parameters and variables vary, and so do the form of the description (docstring, comment,
+**Textbook**: {tasks} tasks in `textbook/*.txt` and {families} combinations from `families.py` and
+`everyday.py`, written for this project, each with several wordings and solutions, written out as {documents:,} different
+documents ({megabytes:.1f} MB): names of functions, parameters and variables vary, and so do the form of the description (docstring, comment,
 plain English, examples) and what follows (nothing, another function, tests, a main block). Every function with cases
 was run on them while the corpus was built; the results in examples and tests are what the code gave.
 
@@ -146,10 +147,11 @@ def write_card(
         share=plan["textbook_share"],
         windows=f"{plan['length']}, {2 * plan['length']} and {4 * plan['length']} tokens",
         longest=4 * plan["length"],
+        precision="matmuls in bf16, weights and updates in fp32" if plan["bf16"] else "fp32",
         heldout_textbook=measured[-1]["heldout_textbook"],
         heldout_real=measured[-1]["heldout_real"],
         tasks=len(load_tasks()),
-        families=len(family_tasks()),
+        families=len(family_tasks() + everyday_tasks()),
         documents=corpus["textbook"]["documents"],
         megabytes=corpus["textbook"]["characters"] / 1e6,
         note=f"\n\n{note}" if note else "",

@@ -1,7 +1,7 @@
 """Build the training text: `python -m codegen_ui.bundled.corpus`.
 
-Two parts: functions and classes of packages under permissive licences (WORK/packages, one unpacked wheel a folder, and
-the standard library), and textbook tasks written out in many variations from `textbook/*.txt`.
+Two parts: functions and classes of packages under permissive licences (those of `packages.txt`, fetched on the first
+run, and the standard library), and textbook tasks written out in many variations.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from codegen_ui.bundled import DEFAULT_WORK
 from codegen_ui.bundled.overlap import LONG_RUN, SHORT_RUN, drop_overlapping
+from codegen_ui.bundled.packages import fetch_packages
 from codegen_ui.bundled.realcode import Package, describe_package, documents
 from codegen_ui.bundled.store import write_documents
 from codegen_ui.bundled.suite import load_suite
@@ -32,7 +33,7 @@ def build_real(work: Path, seed: int, guarded: Guarded) -> list[dict[str, object
     """Write real.train.jsonl and real.heldout.jsonl; return a row for each package (name, version, licence, size)."""
     library = Path(sysconfig.get_path("stdlib"))
     packages = [Package("Python standard library", platform.python_version(), "PSF-2.0", library)]
-    packages += [describe_package(folder) for folder in sorted((work / "packages").iterdir()) if folder.is_dir()]
+    packages += [describe_package(folder) for folder in sorted((work / "packages").glob("*-*[0-9]"))]
     seen: set[str] = set()
     rows: list[dict[str, object]] = []
     train: list[str] = []
@@ -96,10 +97,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--textbook-documents", type=int, default=60_000)
+    parser.add_argument("--textbook-documents", type=int, default=100_000)
     parser.add_argument("--examples", type=Path, default=Path("examples"), help="the gallery's folder")
     options = parser.parse_args(arguments)
     guarded = guarded_texts(options.examples)
+    fetch_packages(options.work / "packages")
     rows = build_real(options.work, options.seed, guarded)
     textbook = build_textbook(options.work, options.seed, options.textbook_documents, guarded)
     summary = {"packages": rows, "textbook": textbook}

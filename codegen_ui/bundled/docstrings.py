@@ -52,6 +52,8 @@ def docstring(task: Task, variant: Variant, command: str, draw: random.Random) -
 
 
 def result_help(command: str, variant: Variant, draw: random.Random) -> str:
+    if phrasing.is_sentence(command):
+        return "True or False." if variant.returns == "bool" else "The result."
     verb, _, rest = command.partition(" ")
     if variant.returns == "bool":
         return (

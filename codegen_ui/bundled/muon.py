@@ -2,8 +2,8 @@
 
 Muon (K. Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/) replaces a matrix's
 momentum by the nearest semi-orthogonal matrix, found by a quintic Newton-Schulz iteration.
-torch.optim.Muon iterates in bf16, which CPUs without bf16 units emulate slowly; here it is fp32,
-and matrices of one shape are iterated together as one batch.
+torch.optim.Muon iterates in bf16, which CPUs without bf16 units emulate slowly; here the precision is a
+choice, and matrices of one shape are iterated together as one batch.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ class Muon(torch.optim.Optimizer):
         lr: float = 0.02,
         momentum: float = 0.95,
         weight_decay: float = 0.01,
+        iterate_in: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.iterate_in = iterate_in
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -56,7 +58,7 @@ class Muon(torch.optim.Optimizer):
                     weights, update = weights.mT, update.mT
                 same_shape[tuple(update.shape[1:])].append((weights, update))
             for pairs in same_shape.values():
-                updates = orthogonalise(torch.cat([update for _, update in pairs]))
+                updates = orthogonalise(torch.cat([update for _, update in pairs]).to(self.iterate_in))
                 first = 0
                 for weights, update in pairs:
                     count = len(update)

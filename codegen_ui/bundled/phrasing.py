@@ -106,8 +106,15 @@ def given(params: tuple[str, ...], types: tuple[str, ...], draw: random.Random) 
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else "nothing"
 
 
+def is_sentence(command: str) -> bool:
+    """Whether a wording is no command but a question or a phrase, to be used as it is."""
+    return command.endswith(("?", "."))
+
+
 def sentence(command: str, draw: random.Random) -> str:
     """A docstring's first line."""
+    if is_sentence(command):
+        return capital(command)
     third = draw.random() < 0.3 and command.partition(" ")[0] in VERBS  # no verb: "decorator that ..."
     text = capital(third_person(command) if third else command)
     return text + ("." if draw.random() < 0.85 else "")
@@ -115,6 +122,8 @@ def sentence(command: str, draw: random.Random) -> str:
 
 def request(command: str, name: str, about: str, draw: random.Random) -> str:
     """A comment or a plain-English request."""
+    if is_sentence(command):
+        return capital(command)
     opener = draw.choice(OPENERS)
     third = third_person(command)
     return opener.format(

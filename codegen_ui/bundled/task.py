@@ -6,7 +6,8 @@ A file is a series of entries.  `== key` opens a function, `== class key` a clas
     params:  parameter lists to choose from, `|` between them; the first is the one the code uses and carries types
     returns: the annotation of the result
     imports: lines the code needs
-    do:      what it does, as a command ("return the sum of {nums}"); one wording a line
+    do:      what it does, as a command ("return the sum of {nums}"), or a question or a phrase that ends in its mark;
+             one wording a line
     weight:  how often to write it down beside the others; 0.6 when left out
     story:   a longer statement of the problem, several sentences
     args:    one call's arguments, or for a class statements that must run, one case a line

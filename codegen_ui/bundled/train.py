@@ -45,6 +45,7 @@ class Plan:
     warmup_steps: int = 40
     save_every: float = 300.0
     held_out_windows: int = 16
+    bf16: bool = False  # matmuls in bf16, weights and their updates in fp32
     seed: int = 0
 
     def rate(self, step: int, progress: float) -> float:
@@ -87,7 +88,8 @@ def optimisers(model: TrainingModel, plan: Plan) -> list[torch.optim.Optimizer]:
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     adam = torch.optim.AdamW(others, lr=plan.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    result: list[torch.optim.Optimizer] = [Muon(matrices, lr=plan.muon_lr), adam]
+    precision = torch.bfloat16 if plan.bf16 else torch.float32
+    result: list[torch.optim.Optimizer] = [Muon(matrices, lr=plan.muon_lr, iterate_in=precision), adam]
     for optimiser in result:
         for group in optimiser.param_groups:
             group["peak"] = group["lr"]
@@ -163,7 +165,7 @@ class Trainer:
         """Run to the end of the budget, logging to log.jsonl and saving to last.pt, stable.pt and best.pt."""
         streams = [tokenised(self.work, name) for name in ("textbook.train", "real.train")]
         held_out = {name: tokenised(self.work, f"{name}.heldout") for name in ("textbook", "real")}
-        loss_of = torch.compile(self.model.loss, dynamic=False) if compiled else self.model.loss
+        loss_of = torch.compile(self.loss, dynamic=False) if compiled else self.loss
         recent: deque[float] = deque(maxlen=50)
         next_save = self.used + self.plan.save_every
         bar = tqdm(total=1000, unit="‰", mininterval=10)
@@ -189,6 +191,11 @@ class Trainer:
             with (self.run / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(row | {"hours_before": self.earlier_hours}) + "\n")
         bar.close()
+
+    def loss(self, ids: Tensor) -> Tensor:
+        """The model's loss in the plan's precision."""
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.plan.bf16):
+            return self.model.loss(ids)
 
     def take_step(self, loss_of: Callable[[Tensor], Tensor], ids: Tensor) -> float:
         """One update of the weights; returns the loss before it, in nats a token."""
@@ -232,6 +239,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--save-every", type=float, default=Plan.save_every, help="seconds")
     parser.add_argument("--muon-lr", type=float, default=Plan.muon_lr)
     parser.add_argument("--adam-lr", type=float, default=Plan.adam_lr)
+    parser.add_argument("--bf16", action="store_true", help="faster where the processor has bf16 units")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
@@ -253,6 +261,7 @@ def main(arguments: list[str] | None = None) -> None:
         save_every=options.save_every,
         muon_lr=options.muon_lr,
         adam_lr=options.adam_lr,
+        bf16=options.bf16,
         seed=options.seed,
     )
     trainer = Trainer(options.work, options.work / options.run, plan, shape)

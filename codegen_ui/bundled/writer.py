@@ -9,6 +9,7 @@ import re
 
 from codegen_ui.bundled import phrasing
 from codegen_ui.bundled.docstrings import docstring
+from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
 from codegen_ui.bundled.followups import main_block, tests
 from codegen_ui.bundled.task import Task, indent, load_tasks, split_list
@@ -18,7 +19,7 @@ from codegen_ui.bundled.variant import Variant, definition, make_variant, rename
 def write_textbook(seed: int, count: int) -> list[str]:
     """About `count` documents, shuffled, without exact repeats; every function in them was run."""
     draw = random.Random(seed)
-    tasks = load_tasks() + family_tasks()
+    tasks = load_tasks() + family_tasks() + everyday_tasks()
     functions = [task for task in tasks if not task.is_class]
     # several algorithms for one task need more examples; a member of a family shares much with its relatives
     weights = [task.weight * (1.0 + 0.3 * len(task.solutions)) for task in tasks]
