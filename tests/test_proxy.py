@@ -96,7 +96,8 @@ def test_events_pass_one_by_one(front: str) -> None:
 def test_a_client_that_hangs_up_at_the_proxy_frees_its_slot(front: str, engine: FakeEngine) -> None:
     body = {"model": "fake", "prompt": "def f():", "max_tokens": 100, "stream": True, "ignore_eos": True}
     with httpx.stream("POST", f"{front}/playground/v1/completions", json=body, timeout=20) as response:
-        first = next(response.iter_lines())
+        lines = response.iter_lines()  # kept: an iterator that is dropped closes the connection at once
+        first = next(lines)
         assert (response.status_code, first[:7]) == (200, "data: {"), first
         assert engine.active == 1, first
     wait_until(lambda: engine.active == 0, 2)

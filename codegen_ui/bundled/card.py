@@ -64,11 +64,12 @@ stayed constant and fell linearly to zero over the last {decay:.0%} of the time;
 
 ## Corpus
 
-**Textbook**: {tasks} tasks in `textbook/*.txt` and {families} combinations from `families.py` and
-`everyday.py`, written for this project, each with several wordings and solutions, written out as {documents:,}
-different documents ({megabytes:.1f} MB): names of functions, parameters and variables vary, and so do the form of the
-description (docstring, comment, plain English, examples) and what follows (nothing, another function, tests, a main block). Every function with cases
-was run on them while the corpus was built; the results in examples and tests are what the code gave.
+**Textbook**: {tasks} tasks in `textbook/*.txt` and {families} combinations from `families.py` and `everyday.py`,
+written for this project, each with several wordings and solutions, written out as {documents:,} different documents
+({megabytes:.1f} MB): names of functions, parameters and variables vary, and so do the form of the description
+(docstring, comment, plain English, examples) and what follows (nothing, another function, tests, a main block). Every
+function with cases was run on them while the corpus was built; the results in examples and tests are what the code
+gave.
 
 **Real**: functions and classes of 100 to 2400 characters, deduplicated, from
 
