@@ -158,6 +158,7 @@ def load_model(checkpoint: Checkpoint, plan: Plan, progress: Progress) -> CodeGe
 
 def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: Plan, start: float) -> LocalEngine:
     """An engine around the model; `start` is when loading began, in `time.monotonic()` seconds."""
+    from codegen_ui.bundled.task import common_code
     from codegen_ui.engine.device import device_name, memory_used
     from codegen_ui.engine.engine import LocalEngine
 
@@ -179,7 +180,7 @@ def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: Plan, start:
         memory_bytes=memory_used(model.device),
         load_seconds=time.monotonic() - start,
     )
-    return LocalEngine(model, checkpoint.tokenizer, info, plan.engine)
+    return LocalEngine(model, checkpoint.tokenizer, info, plan.engine, common_code() if plan.engine.lookup else ())
 
 
 def out_of_memory(error: BaseException) -> bool:

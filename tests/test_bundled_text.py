@@ -18,7 +18,7 @@ from codegen_ui.bundled.packages import REQUIREMENTS, fetch_packages
 from codegen_ui.bundled.phrasing import request, sentence, third_person, wrap
 from codegen_ui.bundled.realcode import describe_package, documents
 from codegen_ui.bundled.suite import load_suite
-from codegen_ui.bundled.task import Task, load_tasks, parse_task
+from codegen_ui.bundled.task import Task, common_code, load_tasks, parse_task
 from codegen_ui.bundled.variant import make_variant, rename
 from codegen_ui.bundled.writer import write_textbook
 
@@ -105,6 +105,14 @@ def test_there_are_enough_tasks_and_their_keys_differ() -> None:
     assert len(load_tasks()) >= 300
     functions = [task.key for task in tasks if not task.is_class]
     assert len(functions) == len(set(functions))
+
+
+def test_common_code_is_python_that_defines_what_the_tasks_are_called() -> None:
+    texts = common_code()
+    assert len(texts) > len(load_tasks())
+    for text in texts:
+        ast.parse(text)
+    assert any(text.startswith("def sum_list(nums):\n    total = 0\n") for text in texts)
 
 
 def every_function() -> list[Task]:

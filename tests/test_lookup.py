@@ -70,6 +70,15 @@ def test_the_own_text_wins_among_equal_matches() -> None:
     assert lookup([2, 3, 10, 1, 2, 3], remembered([1, 2, 3, 4])).draft(1).tokens == [4]
 
 
+def test_a_store_is_drafted_from_and_gives_way_to_what_was_seen_since() -> None:
+    memory = Memory([[1, 2, 3, 40], [8, 9]])
+    assert lookup([5, 2, 3], memory).draft(8).tokens == [40]
+    assert lookup([5, 40, 8], memory).draft(8).tokens == []
+    memory.add([2, 3, 50])
+    assert lookup([5, 2, 3], memory).draft(8).tokens == [50]
+    assert lookup([1, 2, 3], memory).draft(8).tokens == [40]
+
+
 def test_memory_forgets_the_oldest_and_takes_nothing_twice() -> None:
     memory = remembered([1, 2, 3, 4])
     for start in range(0, 3 * MEMORY_TOKENS, 1000):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codegen_ui.engine.pace import IDLE_STEP_SECONDS, MAX_STALL_STEPS, MIN_CHUNK, Pace
+from codegen_ui.engine.pace import IDLE_STEP_SECONDS, MAX_STALL_STEPS, MIN_CHUNK, READING, Pace
 
 
 def test_a_fixed_chunk_is_not_adapted() -> None:
@@ -24,17 +24,21 @@ def test_a_step_that_also_prefills_stays_within_the_promised_number_of_decode_st
     assert MAX_STALL_STEPS - 0.1 < (decode + pace.chunk(7) * token) / decode <= MAX_STALL_STEPS
 
 
-def test_what_reading_a_long_context_costs_leaves_room_for_fewer_tokens() -> None:
+def test_attention_to_a_long_context_leaves_room_for_fewer_tokens() -> None:
     pace = Pace()
-    decode, token, context_token = 0.050, 0.002, 0.000_020
+    decode, token, pair = 0.050, 0.001, 0.000_001
+
+    def seconds(chunk: int, context: int) -> float:
+        return decode + chunk * token + context * (chunk + READING) * pair
+
     for context in (0, 100, 500, 1400):
         for _ in range(50):
             pace.observe(7, 0, decode)
             chunk = pace.chunk(7, context)
-            pace.observe(7, chunk, decode + chunk * token + context * context_token, context=context)
-        seconds = decode + pace.chunk(7, context) * token + context * context_token
-        assert MAX_STALL_STEPS - 0.1 < seconds / decode <= MAX_STALL_STEPS + 0.1
-    assert pace.chunk(7) > 2 * pace.chunk(7, 1400)
+            pace.observe(7, chunk, seconds(chunk, context), context=context)
+        steps = seconds(pace.chunk(7, context), context) / decode
+        assert MAX_STALL_STEPS - 0.1 < steps <= MAX_STALL_STEPS + 0.1
+    assert pace.chunk(7) > 2 * pace.chunk(7, 1400) > 2 * MIN_CHUNK
 
 
 def test_without_decoding_streams_a_step_lasts_about_a_quarter_second() -> None:

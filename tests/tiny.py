@@ -19,6 +19,10 @@ from codegen_ui.engine.options import EngineOptions
 from codegen_ui.generation import ModelInfo
 
 
+TIE = 5e-6
+"""Logits of these models, about 0.3 apart, differ by up to 1e-6 from transformers'."""
+
+
 @dataclass(frozen=True)
 class Tiny:
     """transformers' model and tokenizer, and our model with the same weights."""
@@ -36,7 +40,10 @@ class Tiny:
         return LocalEngine(self.ours, self.tokenizer, ModelInfo("tiny", "CodeGen", 0), EngineOptions(**values))
 
     def greedy(self, prompt: tuple[int, ...], tokens: int) -> list[int]:
-        """What transformers' `generate` makes of a prompt, ids that have no text excluded, end of text ignored."""
+        """What transformers' `generate` makes of a prompt, ids that have no text excluded, end of text ignored.
+
+        Two likeliest tokens must nowhere be as close as the rounding of two computations, here or on another CPU.
+        """
         output = self.theirs.generate(
             torch.tensor([prompt]),
             attention_mask=torch.ones(1, len(prompt), dtype=torch.int64),  # a 0 in the prompt is no padding
@@ -46,6 +53,8 @@ class Tiny:
             pad_token_id=0,
             suppress_tokens=list(range(self.decodable, self.theirs.config.vocab_size)),
         )
+        logits = self.theirs(output).logits[0, len(prompt) - 1 : -1, : self.decodable].topk(2).values
+        assert (logits[:, 0] - logits[:, 1]).min() > TIE, "a tie on the way: take another prompt"
         return output[0, len(prompt) :].tolist()
 
 

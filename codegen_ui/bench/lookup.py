@@ -2,8 +2,9 @@
 
 The bundled checkpoint writes the completions, with drafts and without. Its steps are so short that other costs show, so
 the same completions are also replayed at the step costs of the 350M shape, measured here: greedy output is fixed, so
-which drafts are right is known. The ratio is of an engine that has just started and meets every example for the first
-time; how much faster a second click is stands beside it.
+which drafts are right is known. The ratio is of an engine that has just started, drafts from its store of common code,
+and meets every example for the first time; beside it stand what the prompt and the output alone would give, and how
+much faster a second click is.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from codegen_ui.bench.checkpoint import BenchModel, bench_model
 from codegen_ui.bench.contenders import load, load_weights
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, take_turns
+from codegen_ui.bundled.task import common_code
 from codegen_ui.engine.engine import LocalEngine
 from codegen_ui.engine.lookup import MAX_DRAFT, MAX_MATCH, DraftBudget, Lookup, Memory, Rates
 from codegen_ui.gallery import load_gallery
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         )
     )
     costs = step_costs(bench_model(options.model), options.quantize[-1], options.rounds)
-    memory, rates = Memory(), Rates()
+    memory, rates = Memory(map(off.encode, common_code())), Rates()
     first, again = (total(replay(*one, costs, memory, rates) for one in outputs) for _ in range(2))
     alone = total(replay(*one, costs, None, Rates()) for one in outputs)
     without = first.tokens * costs[0]

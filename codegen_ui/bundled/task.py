@@ -57,6 +57,17 @@ def load_tasks(folder: Path = FOLDER) -> list[Task]:
     return tasks
 
 
+def common_code(folder: Path = FOLDER) -> list[str]:
+    """Every entry's code as a text of its own: each function once for each of its algorithms, without a description."""
+    texts = []
+    for task in load_tasks(folder):
+        head = f"def {task.names[0]}({', '.join(task.params[0])}):\n"
+        for solution in task.solutions:
+            code = solution.replace("NAME", task.names[0])
+            texts.append((code if task.is_class else head + indent(code)) + "\n")
+    return texts
+
+
 def parse_task(chunk: str) -> Task:
     """One entry, from after its `== `. Raises ValueError."""
     head, _, rest = chunk.partition("\n")

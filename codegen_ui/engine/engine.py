@@ -12,12 +12,14 @@ import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from codegen_ui.engine.device import choose_slots, memory_total, memory_used
 from codegen_ui.engine.live import LiveGeneration
+from codegen_ui.engine.lookup import Memory
 from codegen_ui.engine.model import CodeGenModel
 from codegen_ui.engine.options import EngineOptions
 from codegen_ui.engine.pace import Pace
@@ -46,9 +48,17 @@ class LocalEngine:
         tokenizer: transformers' tokenizer of the checkpoint.
         info: what is loaded; slots and memory are filled in here.
         options: see `EngineOptions`.
+        common_code: texts that speculation drafts from, beside what it has seen.
     """
 
-    def __init__(self, model: CodeGenModel, tokenizer: Any, info: ModelInfo, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        model: CodeGenModel,
+        tokenizer: Any,
+        info: ModelInfo,
+        options: EngineOptions,
+        common_code: Sequence[str] = (),
+    ) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._core = plain_tokenizer(tokenizer)
@@ -65,7 +75,7 @@ class LocalEngine:
             slots,
             decodable=min(len(tokenizer), model.config.vocab_size),
             prefix_bytes=options.prefix_cache_mb * MIB,
-            lookup=options.lookup,
+            lookup=Memory(map(self._encode, common_code)) if options.lookup else None,
             pace=self._pace,
         )
         self._lock = threading.Lock()

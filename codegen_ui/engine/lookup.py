@@ -1,14 +1,14 @@
 """Prompt-lookup drafts (Saxena 2023): what followed the last few tokens when they last occurred may follow again.
 
-They are looked up in the sequence's own prompt and output, and in earlier sequences of this engine: a saved example
-that is clicked again is drafted nearly whole. The model verifies drafts in one step (see `sampler` for why that changes
-no output), so a draft costs what a step over more rows costs beyond a step over one. Where drafts are wrong that is a
-loss; `DraftBudget` bounds it.
+They are looked up in the sequence's own prompt and output, in earlier sequences of this engine (a saved example that is
+clicked again is drafted nearly whole), and in a store of common code (He et al. 2023, "REST"). The model verifies
+drafts in one step (see `sampler` for why that changes no output), so a draft costs what a step over more rows costs
+beyond a step over one. Where drafts are wrong that is a loss; `DraftBudget` bounds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 INDEXED = (1, 2, 3)
@@ -77,11 +77,17 @@ class Index:
 
 
 class Memory:
-    """Earlier sequences, the oldest forgotten half at a time; up to 50,000 tokens. For one thread."""
+    """Earlier sequences, the oldest forgotten half at a time, up to 50,000 tokens, and a store that stays.
 
-    def __init__(self) -> None:
-        self._new, self._old = Index(), Index()
+    Args:
+        store: token ids of texts to draft from as well.
+    """
+
+    def __init__(self, store: Iterable[Sequence[int]] = ()) -> None:
+        self._new, self._old, self._store = Index(), Index(), Index()
         self._seen: set[int] = set()
+        for tokens in store:
+            self._store.extend([*tokens, END])
 
     def add(self, tokens: Sequence[int]) -> None:
         """Remember a sequence; one that is there already takes no room."""
@@ -94,8 +100,9 @@ class Memory:
             self._old, self._new, self._seen = self._new, Index(), set()
 
     def find(self, last: Sequence[int], most: int) -> Draft:
-        draft = self._new.find(last, most, MEMORY_MIN_MATCH)
-        return draft if draft.tokens else self._old.find(last, most, MEMORY_MIN_MATCH)
+        """What followed the longest match of `last`; among equals in the latest sequence, and in the store last."""
+        indexes = (self._new, self._old, self._store)
+        return max((index.find(last, most, MEMORY_MIN_MATCH) for index in indexes), key=lambda draft: draft.match)
 
 
 class Lookup:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-MAX_STALL_STEPS = 1.8
+MAX_STALL_STEPS = 2.2
 """A step that also prefills should take this many pure decode steps; the longest is to stay under 3."""
 IDLE_STEP_SECONDS = 0.25
 """How long a step may take while nobody decodes: how late a stop or a newcomer is noticed."""
-MIN_CHUNK, MIN_IDLE_CHUNK = 6, 32
-MANY_TOKENS = 32
-"""Prompt tokens from which on a step tells what one of them costs; fewer cost little beside reading their context."""
+MIN_CHUNK, MIN_IDLE_CHUNK = 2, 32
+READING = 15
+"""Reading a prompt's keys and values takes as long as this many tokens' attention to them."""
 MAX_CHUNK = 1024
 UNKNOWN_TOKEN_SECONDS = 0.004
 LEARNING_RATE = 0.3
@@ -25,13 +25,13 @@ class Pace:
         self._fixed = fixed_chunk
         self._decode: dict[int, float] = {}
         self._prefill_token: float | None = None
-        self._context_token = 0.0
+        self._attention = 0.0
 
     def observe(self, rows: int, prefill_tokens: int, seconds: float, *, context: int = 0) -> None:
         """A step took `seconds`.
 
         It had `rows` decode rows (drafts included) and `prefill_tokens` prompt tokens, of prompts of which `context`
-        tokens had been computed before: attention reads those again for every chunk, however small.
+        tokens had been computed before: each new token attends to those, and every chunk reads them again.
         """
         if prefill_tokens == 0:
             self._decode[rows] = blend(self._decode.get(rows), seconds)
@@ -42,11 +42,12 @@ class Pace:
         extra = seconds - self.step_seconds(max(rows, 1))
         marginal = extra / prefill_tokens
         known = self._prefill_token
-        if known is None or not rows or prefill_tokens >= MANY_TOKENS or marginal < known:
+        if known is None or not context or marginal < known:
             dearest = self._decode.get(1, marginal)
             self._prefill_token = blend(known, max(min(marginal, dearest), 1e-7))
-        elif context:
-            self._context_token = blend(self._context_token or None, (extra - known * prefill_tokens) / context)
+        else:
+            pairs = context * (prefill_tokens + READING)
+            self._attention = blend(self._attention or None, (extra - known * prefill_tokens) / pairs)
 
     def step_seconds(self, rows: int) -> float:
         """Expected seconds of a pure decode step over `rows` rows, linear between and beyond those measured."""
@@ -72,8 +73,9 @@ class Pace:
         token = self._prefill_token or UNKNOWN_TOKEN_SECONDS
         if not decode_rows:
             return max(MIN_IDLE_CHUNK, min(MAX_CHUNK, int(IDLE_STEP_SECONDS / token)))
-        allowed = self.step_seconds(decode_rows) * (MAX_STALL_STEPS - 1) - self._context_token * context
-        return max(MIN_CHUNK, min(MAX_CHUNK, int(allowed / token)))
+        attention = self._attention * context
+        allowed = self.step_seconds(decode_rows) * (MAX_STALL_STEPS - 1) - READING * attention
+        return max(MIN_CHUNK, min(MAX_CHUNK, int(allowed / (token + attention))))
 
 
 def blend(old: float | None, new: float) -> float:

@@ -68,17 +68,16 @@ class Runner:
         slots: streams that fit the cache.
         decodable: see `Sampler`.
         prefix_bytes: budget of the prefix cache; 0 is off.
-        lookup: whether to draft.
+        lookup: what to draft from beside a sequence's own text; None drafts nothing.
         pace: learns from the steps.
     """
 
     def __init__(
-        self, model: CodeGenModel, slots: int, *, decodable: int, prefix_bytes: int, lookup: bool, pace: Pace
+        self, model: CodeGenModel, slots: int, *, decodable: int, prefix_bytes: int, lookup: Memory | None, pace: Pace
     ) -> None:
         self._model = model
         self._sampler = Sampler(decodable)
-        self._lookup = lookup
-        self._memory, self._rates = Memory(), Rates()
+        self._memory, self._rates = lookup, Rates()
         self._pace = pace
         self.cache = model.new_cache(slots)
         self.prefixes: PrefixCache[CachedKV] = PrefixCache(prefix_bytes)
@@ -126,14 +125,14 @@ class Runner:
         if sequence.sampling.repetition_penalty != 1:
             sequence.seen = torch.zeros(self._model.config.vocab_size, dtype=torch.bool, device=self._model.device)
             self._see(sequence, sequence.tokens)
-        if self._lookup:
+        if self._memory is not None:
             sequence.lookup, sequence.draft_budget = Lookup(self._memory), DraftBudget(self._rates)
             sequence.lookup.extend(sequence.tokens)
         return sequence.computed
 
     def keep(self, sequence: SequenceState) -> None:
         """Remember a sequence that ended: its tokens to draft from, and what it has in its slot as a prefix."""
-        if sequence.lookup is not None:
+        if self._memory is not None:
             self._memory.add(sequence.tokens)
         tokens = sequence.tokens[: sequence.computed]
         if sequence.slot is None or not tokens:
@@ -214,7 +213,7 @@ class Runner:
         streams, drafted = len(plan.decode), sum(outcome.drafted for outcome in outcomes)
         prefilled = sum(count for _, count in plan.prefill)
         self._pace.observe(streams + drafted, prefilled, seconds, context=context)
-        if prefilled or not self._lookup:
+        if prefilled or self._memory is None:
             return
         single = self._pace.step_seconds(streams)
         for outcome in outcomes:
