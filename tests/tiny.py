@@ -18,7 +18,6 @@ from codegen_ui.engine.model import CodeGenModel
 from codegen_ui.engine.options import EngineOptions
 from codegen_ui.generation import ModelInfo
 
-
 TIE = 5e-6
 """Logits of these models, about 0.3 apart, differ by up to 1e-6 from transformers'."""
 
