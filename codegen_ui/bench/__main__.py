@@ -52,7 +52,12 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "serving":
             command.add_argument("--served", type=int, default=256, help="new tokens of each visitor (default: 256)")
         if name == "scaling":
-            command.add_argument("--models", nargs="+", default=["random"], help="models to compare (default: random)")
+            command.add_argument(
+                "--models",
+                nargs="+",
+                default=["random", "random-2B=int8"],
+                help="models to compare, NAME or NAME=WEIGHTS (default: random random-2B=int8)",
+            )
             command.add_argument("--plot", type=Path, default=ROOT / "examples" / "screenshots" / "scaling.png")
     return parser
 

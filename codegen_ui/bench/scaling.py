@@ -22,9 +22,10 @@ STEPS = 8
 def run(options: argparse.Namespace, report: Report) -> None:
     context: dict[str, list[float]] = {}
     streams: dict[str, list[float]] = {}
-    for name in options.models:
+    for given in options.models:
+        name, _, only = given.partition("=")
         model = bench_model(name)
-        for quantize in options.quantize:
+        for quantize in [only] if only else options.quantize:
             label = f"{model.name}, {'int8' if quantize == 'int8' else 'fp32'}"
             say(label)
             context[label] = in_own_thread(partial(by_context, model, quantize, options.rounds))

@@ -44,9 +44,10 @@ Measured by `python -m codegen_ui.bundled.evaluate`:
 
 pass@1 is greedy, pass@10 the share of tasks that one of ten samples at temperature 0.8 solves. The suite is
 `suite.txt`: textbook tasks in wordings of their own. Its main part asks for algorithms that the training text teaches
-in other words; names and words of the held-out part occur nowhere in the task files. No document of the corpus shares
-a run of 8 words with a prompt of the suite, or of 13 words with one of the gallery: such documents are dropped when
-the corpus is built, and `evaluate` prints what shorter runs they share.
+in other words; of the held-out part neither a function's name nor a run of five words of a prompt occurs in any task
+that the training text was written from. No document of the corpus shares a run of 8 words with a prompt of the suite,
+or of 13 words with one of the gallery: such documents are dropped when the corpus is built, and `evaluate` prints
+what shorter runs they share.
 
 Bits per byte are of held-out text: whole packages that are in no training text (`real`), and textbook documents that
 were written by the same generator but not trained on (`textbook`; near relatives of training text, so that number says
