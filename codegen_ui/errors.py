@@ -20,7 +20,23 @@ class InvalidInput(PlaygroundError):
         self.field = field
         self.value = shorten(value)
         self.limit = limit
-        super().__init__(f"{field}: {self.value} is not allowed; it must be {limit}.")
+        super().__init__(field, value, limit)
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value} is not allowed; it must be {self.limit}."
+
+
+class BackendRefused(InvalidInput):
+    """A backend found the request itself at fault, so that no other one was asked.
+
+    `field` and `value` are what it named, or the request as a whole; `limit` has its own words.
+    """
+
+    def __init__(self, backend: str, reason: str, field: str | None = None, value: object = None) -> None:
+        """`reason` fits after the backend's name, such as "answers with HTTP 400: the prompt is too long"."""
+        super().__init__(field or "request", value, f"one that the backend {backend} takes, which {reason}")
+        if field is None:
+            self.value = "this one"
 
 
 class ModelUnavailable(PlaygroundError):
@@ -37,11 +53,15 @@ class ModelUnavailable(PlaygroundError):
 
 
 class Busy(PlaygroundError):
-    """The queue is full; ``limit`` requests are waiting already."""
+    """The queue is full; ``limit`` requests are waiting already.
 
-    def __init__(self, limit: int) -> None:
+    Where the queues are other servers', ``limit`` is None and ``reason`` says which are full.
+    """
+
+    def __init__(self, limit: int | None, reason: str = "") -> None:
         self.limit = limit
-        super().__init__(f"The queue is full: {limit} requests are waiting already. Please try again in a moment.")
+        reason = reason or f"The queue is full: {limit} requests are waiting already"
+        super().__init__(f"{reason}. Please try again in a moment.")
 
 
 class GenerationFailed(PlaygroundError):

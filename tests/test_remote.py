@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,11 +23,11 @@ import pytest
 from fake_engine import CONTEXT, FakeEngine, serve, wait_until
 from web import api_app, running
 
-from codegen_ui.errors import Busy, GenerationFailed, InvalidInput
+from codegen_ui.errors import BackendRefused, Busy, GenerationFailed, InvalidInput, ModelUnavailable, PlaygroundError
 from codegen_ui.metrics import State
 from codegen_ui.remote import RemoteEngine, make_loader
-from codegen_ui.request import FinishReason, GenerationRequest
-from codegen_ui.service import Phase, Service
+from codegen_ui.request import MAX_SEED, FinishReason, GenerationRequest
+from codegen_ui.service import Loaded, Phase, Service
 
 SCRIPT = ("    return", " n", " *", " 2", "\n")
 TEXT = "".join(SCRIPT)
@@ -145,10 +146,19 @@ def test_logprobs_come_through(remote: RemoteEngine) -> None:
 
 
 def test_samples_of_one_seed_differ(remote: RemoteEngine, inner: FakeEngine) -> None:
-    for sample in range(3):
-        remote.submit(request(seed=5, sample_index=sample)).result(5)
-    assert [found.sampling.seed for found in inner.requests] == [5, 6, 7]
+    for seed in (5, 6):
+        for sample in range(3):
+            remote.submit(request(seed=seed, sample_index=sample)).result(5)
+    sent = [found.sampling.seed for found in inner.requests]
+    assert (sent[0], sent[3]) == (5, 6)
+    assert len(set(sent)) == 6
+    assert remote.submit(request(seed=5, sample_index=2)).result(5).seed == sent[2]
     assert remote.submit(request()).result(5).seed is not None
+
+
+def test_the_largest_seed_is_sent_as_it_is(remote: RemoteEngine, inner: FakeEngine) -> None:
+    remote.submit(request(seed=MAX_SEED)).result(5)
+    assert inner.requests[0].sampling.seed == MAX_SEED
 
 
 def test_cancelling_frees_the_inner_slot(remote: RemoteEngine, inner: FakeEngine) -> None:
@@ -227,7 +237,7 @@ def test_a_server_that_is_down_is_passed_over() -> None:
 def test_with_every_server_down_the_message_names_each() -> None:
     ports = free_port(), free_port()
     with RemoteEngine([f"http://127.0.0.1:{port}/v1" for port in ports]) as remote:
-        with pytest.raises(GenerationFailed) as caught:
+        with pytest.raises(ModelUnavailable) as caught:
             remote.submit(request()).result(10)
         assert all(f"127.0.0.1:{port} cannot be reached" in str(caught.value) for port in ports)
         assert remote.count_tokens("a") is None
@@ -328,7 +338,7 @@ def outcome(completion: tuple[int, str, bytes] | Callable[[Any], None], **settin
     with scripted(Script(completion)) as url, connected(url) as remote:
         try:
             return remote.submit(request(**settings)).result(5).text
-        except GenerationFailed as error:
+        except PlaygroundError as error:
             return str(error)
 
 
@@ -345,6 +355,8 @@ def test_a_plain_openai_server_is_sent_openais_settings_alone() -> None:
         for settings in ({"top_k": 5}, {"min_p": 0.1}, {"repetition_penalty": 1.1}, {"stop_at": "length"}):
             with pytest.raises(InvalidInput, match=next(iter(settings))):
                 remote.submit(request(**settings))
+        with pytest.raises(InvalidInput, match="another choice, and ignore_eos, which means 'length', must be false: "):
+            remote.submit(request(stop_at="length"))
         assert remote.count_tokens("a") is None
 
 
@@ -356,7 +368,10 @@ def test_characters_that_only_some_call_line_ends_do_not_break_events() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((400, "application/json", b'{"error": {"message": "too long"}}'), "refused the request.*too long"),
+        (
+            (400, "application/json", b'{"error": {"message": "too long"}}'),
+            "the backend 127.0.0.1:.* takes, .*: too long",
+        ),
         ((401, "application/json", b'{"error": {"message": "bad key"}}'), "refuses the key.*bad key"),
         ((404, "application/json", b'{"detail": "Not Found"}'), "does not know the address or the model"),
         ((429, "text/html", b"<h1>later</h1>"), "too busy"),
@@ -371,9 +386,97 @@ def test_characters_that_only_some_call_line_ends_do_not_break_events() -> None:
     ],
 )
 def test_whatever_a_server_answers_becomes_a_clear_message(answer: tuple[int, str, bytes], words: str) -> None:
-    import re
-
     assert re.search(words, outcome(answer))
+
+
+JSON = "application/json"
+BUSY = (
+    b'{"error": {"message": "The queue is full: 64 are waiting. Please try again in a moment.", "code": "queue_full"}}'
+)
+
+
+def openai_error(message: str, **more: Any) -> bytes:
+    return json.dumps({"error": {"message": message, **more}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "field", "words"),
+    [
+        (
+            (400, JSON, openai_error("At most 9.", param="max_tokens")),
+            "max_new_tokens",
+            "16 is not allowed.*: At most 9.",
+        ),
+        ((422, JSON, b'{"detail": [{"loc": ["body", "top_p"], "msg": "too low"}]}'), "top_p", "0.95 is.*: too low."),
+        ((400, JSON, openai_error("A bad day", param="the moon")), "request", "this one is not allowed.*: A bad day."),
+        ((413, "text/html", b"<h1>large</h1>"), "request", "this one is not.* which answers with HTTP 413."),
+        (events({"error": {"message": "Too hot", "code": 400, "param": "seed"}}), "seed", "3 is not .*: Too hot."),
+        (events(json.loads(openai_error("No", type="invalid_request_error"))), "request", "this one is not.*: No."),
+    ],
+)
+def test_what_a_server_finds_wrong_with_a_request_is_told_as_a_wrong_value(
+    answer: tuple[int, str, bytes], field: str, words: str
+) -> None:
+    with scripted(Script(answer)) as url, connected(url) as remote, pytest.raises(BackendRefused) as caught:
+        remote.submit(request(seed=3)).result(5)
+    assert caught.value.field == field
+    assert re.fullmatch(f"{field}: {words}", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ((429, JSON, BUSY), Busy),
+        (events({"error": {"message": "later", "type": "rate_limit_error"}}), Busy),
+        (events({"error": {"message": "it goes home", "code": "cancelled"}}), ModelUnavailable),
+        ((503, JSON, b"{}"), ModelUnavailable),
+        ((400, JSON, openai_error("there is no m", param="model")), ModelUnavailable),
+        (events({"error": {"message": "out of memory"}}), GenerationFailed),
+        (events(text_chunk("a"), {"error": {"message": "late", "code": 400}}), GenerationFailed),
+    ],
+)
+def test_a_server_that_is_at_fault_itself_is_not_held_against_the_request(
+    answer: tuple[int, str, bytes], kind: type[PlaygroundError]
+) -> None:
+    with scripted(Script(answer)) as url, connected(url) as remote, pytest.raises(kind):
+        remote.submit(request()).result(5)
+
+
+def test_one_busy_server_makes_it_busy_although_the_other_is_down() -> None:
+    with scripted(Script((429, JSON, BUSY))) as url, connected(f"http://127.0.0.1:{free_port()}/v1", url) as remote:
+        with pytest.raises(Busy) as caught:
+            remote.submit(request()).result(5)
+        assert "cannot be reached" in str(caught.value)
+
+
+def test_no_message_says_anything_twice() -> None:
+    told = outcome((429, JSON, BUSY))
+    assert told.endswith(" is too busy (HTTP 429): The queue is full: 64 are waiting. Please try again in a moment.")
+    lost = "Lost. The text so far is kept; please generate again or continue from it."
+    assert outcome(events({"error": {"message": lost}})).endswith(" failed: Lost. The text so far is kept.")
+
+
+def test_the_api_passes_a_refusal_on_with_its_status() -> None:
+    answers = {
+        (400, "invalid_value", "max_tokens"): (400, JSON, openai_error("At most 9.", param="max_tokens")),
+        (429, "queue_full", None): (429, JSON, BUSY),
+        (503, "model_unavailable", None): (503, JSON, b'{"message": "warming up"}'),
+    }
+    for (status, code, param), answer in answers.items():
+        with scripted(Script(answer)) as url, connected(url) as remote:
+            service = Service(["outer"], lambda name, progress, remote=remote: Loaded(remote))  # type: ignore[misc]
+            service.start()
+            wait_until(lambda service=service: service.status().phase is Phase.READY)  # type: ignore[misc]
+            with running(api_app(service)) as outer:
+                told = httpx.post(f"{outer}/v1/completions", json={"prompt": "x"})
+                assert told.status_code == status
+                assert (told.json()["error"]["code"], told.json()["error"]["param"]) == (code, param)
+                assert ("retry-after" in told.headers) == (status != 400)
+                # In a chain of playgrounds the error comes within the stream that the outer one reads.
+                with connected(f"{outer}/v1") as far, pytest.raises(PlaygroundError) as caught:
+                    far.submit(request()).result(5)
+                kinds = {400: BackendRefused, 429: Busy, 503: ModelUnavailable}
+                assert isinstance(caught.value, kinds[status])
 
 
 def test_a_kept_alive_connection_that_died_is_replaced_unnoticed() -> None:
@@ -469,8 +572,6 @@ def test_killing_and_restarting_the_inner_server_loses_only_its_streams() -> Non
 
 
 def test_the_api_over_a_remote_engine_answers_as_the_inner_one(remote: RemoteEngine) -> None:
-    from codegen_ui.service import Loaded
-
     service = Service(["outer"], lambda name, progress: Loaded(remote))
     service.start()
     wait_until(lambda: service.status().phase is Phase.READY)

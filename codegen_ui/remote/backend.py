@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from codegen_ui.errors import InvalidInput
-from codegen_ui.remote.wire import KNOWN, Abilities, error_message, response_message
+from codegen_ui.remote.wire import KNOWN, Abilities, error_message, parse_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Backend:
             self.mark_down(describe(error))
             return
         if response.status_code != 200:
-            self.mark_down(refusal(response.status_code, response.content))
+            self.mark_down(refusal(response.status_code, parse_refusal(response.content)))
             return
         try:
             self._read_models(response.json())
@@ -118,9 +118,9 @@ def describe(error: httpx.HTTPError) -> str:
     return f"closed the connection ({type(error).__name__})"
 
 
-def refusal(status: int, content: bytes) -> str:
+def refusal(status: int, body: object) -> str:
     """A status other than 200 in words that fit after the server's name."""
-    message = response_message(content)
+    message = error_message(body)
     told = f": {message}" if message else ""
     if status in (401, 403):
         return f"refuses the key it was sent (HTTP {status}){told}"

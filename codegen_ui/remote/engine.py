@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import secrets
 import threading
@@ -15,14 +16,21 @@ from typing import Any, TypeVar
 
 import httpx
 
-from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundError
+from codegen_ui.errors import (
+    BackendRefused,
+    Busy,
+    GenerationFailed,
+    InvalidInput,
+    ModelUnavailable,
+    PlaygroundError,
+)
 from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.metrics import RollingRate
 from codegen_ui.remote.backend import Backend
 from codegen_ui.remote.exchange import Unserved, lost_connection, prepare, stream, tokenize_as_text
 from codegen_ui.remote.generation import RemoteGeneration
 from codegen_ui.remote.info import check_abilities, model_info
-from codegen_ui.request import MAX_SEED, FinishReason, GenerationRequest
+from codegen_ui.request import FinishReason, GenerationRequest
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +39,8 @@ PROBE_DOWN_SECONDS = 1.0
 MISSES_THAT_END_STREAMS = 3
 ANSWER_SECONDS = 2.0
 MAX_ACTIVE = 256
+SEEDS = 2**31
+"""Seeds that we choose are below it: every server takes those."""
 
 T = TypeVar("T")
 
@@ -100,8 +110,8 @@ class RemoteEngine:
         """Send a request on its way; returns at once. Raises `InvalidInput`, `Busy`, or, after `close`,
         `GenerationFailed`."""
         check_abilities(request, self.info)
-        base = secrets.randbelow(2**31) if request.sampling.seed is None else request.sampling.seed
-        generation = RemoteGeneration(request, (base + request.sampling.sample_index) % MAX_SEED, self._cancel)
+        seed = secrets.randbelow(SEEDS) if request.sampling.seed is None else request.sampling.seed
+        generation = RemoteGeneration(request, sample_seed(seed, request.sampling.sample_index), self._cancel)
         with self._lock:
             if self._closed:
                 raise GenerationFailed("The engine is closed.")
@@ -261,19 +271,25 @@ class RemoteEngine:
         self._end(generation, reason)
 
     async def _ask_in_turn(self, generation: RemoteGeneration) -> FinishReason:
-        """Ask the servers in order of load until one takes the request. Raises `GenerationFailed`."""
-        failures: dict[str, str] = {}
+        """Ask the servers in order of load until one takes the request.
+
+        Raises `BackendRefused` where one finds it at fault, `Busy` where none takes it and one would later,
+        `ModelUnavailable` where none takes it at all, and `GenerationFailed` once tokens have come.
+        """
+        failures: dict[str, Unserved] = {}
         # Those that are thought to be down come last: one may have come back since the last probe.
         for backend in sorted(self._backends, key=lambda b: (not b.up, b.active)):
             for _ in range(2):  # A kept-alive connection may turn out to be dead: that says nothing of the server.
                 try:
                     return await self._ask_one(backend, generation)
                 except Unserved as error:
-                    failures[backend.name] = str(error)
+                    failures[backend.name] = error
                     if not isinstance(error.__cause__, httpx.ReadError | httpx.RemoteProtocolError):
                         break
-        told = "; ".join(f"{name} {reason}" for name, reason in failures.items())
-        raise GenerationFailed(f"No backend took the request: {told}. Please try again in a moment.")
+        told = "; ".join(f"{name} {error}" for name, error in failures.items())
+        if any(error.busy for error in failures.values()):
+            raise Busy(None, f"No backend took the request: {told}")
+        raise ModelUnavailable(self.info.name, f"no backend took the request: {told}. Please try again in a moment.")
 
     async def _ask_one(self, backend: Backend, generation: RemoteGeneration) -> FinishReason:
         if backend.served is None:
@@ -300,8 +316,19 @@ class RemoteEngine:
             if backend.up:
                 try:
                     found = await tokenize_as_text(self._client, backend, text)
-                except Unserved:
+                except (Unserved, BackendRefused):
                     continue
                 if found is not None:
                     return found
         return None
+
+
+def sample_seed(seed: int, sample_index: int) -> int:
+    """The seed to send for one of several samples: the request's own for the first, a hash of both for the others.
+
+    No server takes a seed and a sample's index. Their sum would make the second sample of a seed the first of the next.
+    """
+    if sample_index == 0:
+        return seed
+    digest = hashlib.sha256(f"{seed}/{sample_index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % SEEDS

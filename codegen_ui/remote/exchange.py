@@ -9,10 +9,19 @@ from typing import Any
 import httpx
 
 from codegen_ui.engine.prompts import fit_prompt
-from codegen_ui.errors import GenerationFailed, InvalidInput
+from codegen_ui.errors import BackendRefused, GenerationFailed, InvalidInput
 from codegen_ui.remote.backend import Backend, Served, describe, refusal
 from codegen_ui.remote.generation import RemoteGeneration
-from codegen_ui.remote.wire import Piece, WireError, completion_body, event_data, parse_piece
+from codegen_ui.remote.wire import (
+    Piece,
+    WireError,
+    completion_body,
+    error_param,
+    error_status,
+    event_data,
+    parse_piece,
+    parse_refusal,
+)
 from codegen_ui.request import MAX_LENGTH, FinishReason
 
 CONNECT_TIMEOUT = 5.0
@@ -20,12 +29,26 @@ END_OF_TEXT = re.compile(r"(?<=<\|)(?=endoftext\|>)")
 """The place inside the word between punctuation and letters, where GPT-2's and CodeGen's tokenizers always cut."""
 
 
+OUR_NAMES = {"max_tokens": "max_new_tokens"}
+"""Fields of a body that `GenerationRequest` calls otherwise."""
+
+
 class Unserved(Exception):
-    """A server did not take a request, and no token was lost: another may be asked. The text fits after its name."""
+    """A server did not take a request, and no token was lost: another may be asked. The text fits after its name.
+
+    `busy` is true where it would take it later.
+    """
+
+    def __init__(self, reason: str, *, busy: bool = False) -> None:
+        self.busy = busy
+        super().__init__(reason)
 
 
 async def tokenize(client: httpx.AsyncClient, backend: Backend, text: str) -> tuple[int, tuple[int, ...] | None] | None:
-    """Number of tokens and, if told, their ids; None where the server cannot tell. Raises `Unserved`."""
+    """Number of tokens and, if told, their ids; None where the server cannot tell.
+
+    Raises `Unserved`, or `BackendRefused` for a text that the server finds at fault.
+    """
     if backend.served is None or not backend.served.abilities.tokenize:
         return None
     body = {"model": backend.served.model, "prompt": text}
@@ -36,7 +59,7 @@ async def tokenize(client: httpx.AsyncClient, backend: Backend, text: str) -> tu
     if response.status_code in (404, 405, 501):
         return None
     if response.status_code != 200:
-        raise Unserved(refusal(response.status_code, response.content))
+        raise refused(backend, response.status_code, parse_refusal(response.content), body)
     try:
         found = response.json()
         ids = found.get("tokens")
@@ -113,7 +136,7 @@ async def stream(
     """Post a body and take its chunks until the text ends; `count` hears of new tokens.
 
     Leaving early, because a rule of ours ended the text, closes the connection, which frees the server's slot. Raises
-    `Unserved` before the first token and `GenerationFailed` after it.
+    `Unserved` or `BackendRefused` before the first token and `GenerationFailed` after it.
     """
     told: FinishReason | None = None
     timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)
@@ -121,7 +144,7 @@ async def stream(
     try:
         async with client.stream("POST", url, json=body, headers=backend.headers, timeout=timeout) as response:
             if response.status_code != 200:
-                raise refused(backend, response.status_code, await response.aread())
+                raise refused(backend, response.status_code, parse_refusal(await response.aread()), body)
             generation.start()
             async for data in event_data(response):
                 piece = parse_piece(data)
@@ -141,20 +164,28 @@ async def stream(
         if told is None:
             raise Unserved(describe(error)) from error
     except WireError as error:
+        if error.refusal is not None and not generation.count and (status := error_status(error.refusal)) != 500:
+            raise refused(backend, status, error.refusal, body) from error
         raise GenerationFailed(f"The backend {backend.name} failed: {error}. The text so far is kept.") from error
     if told is None:
         raise lost_connection(f"{backend.name} closed the stream before its end", generation.count)
     return told
 
 
-def refused(backend: Backend, status: int, content: bytes) -> Exception:
-    """What a status other than 200 means: another server may be asked, or the request itself is at fault."""
-    reason = refusal(status, content)
-    if status in (400, 413, 422):
-        return GenerationFailed(f"The backend {backend.name} refused the request: it {reason}.")
-    if status in (401, 403, 404):
+def refused(backend: Backend, status: int, told: object, body: dict[str, Any]) -> Exception:
+    """What a status other than 200 means: another server may be asked, or the request itself is at fault.
+
+    `told` is the server's answer to `body`. The model's name in there is the operator's, not the visitor's.
+    """
+    reason = refusal(status, told)
+    param = error_param(told)
+    if status in (400, 413, 422) and param != "model":
+        if param not in body:
+            return BackendRefused(backend.name, reason)
+        return BackendRefused(backend.name, reason, OUR_NAMES.get(param, param), body[param])
+    if status in (400, 401, 403, 404, 422):
         backend.mark_down(reason)
-    return Unserved(reason)
+    return Unserved(reason, busy=status == 429)
 
 
 def finish_reason(piece: Piece) -> FinishReason:

@@ -46,7 +46,9 @@ def check_abilities(request: GenerationRequest, info: ModelInfo) -> None:
         if field in info.unsupported and given != neutral:
             raise InvalidInput(field, given, f"{neutral:g}: {info.unsupported[field]}")
     if "top_k" in info.unsupported and request.stop_at is StopAt.LENGTH:
-        raise InvalidInput("stop_at", "length", f"another choice: {info.unsupported['top_k']}")
+        # Over the API it may have been asked for by either name.
+        choice = "another choice, and ignore_eos, which means 'length', must be false"
+        raise InvalidInput("stop_at", "length", f"{choice}: {info.unsupported['top_k']}")
     if request.max_new_tokens is None and request.max_length > info.context:
         limit = f"at most this model's context of {info.context} tokens"
         raise InvalidInput("max_length", request.max_length, limit)

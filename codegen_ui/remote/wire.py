@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,22 @@ from codegen_ui.request import GenerationRequest, StopAt
 
 MAX_LINE_BYTES = 1 << 20
 MAX_MESSAGE = 300
+CLOSING = re.compile(
+    r"(?:[\s.;]|please try again in a moment|the text so far is kept|please generate again or continue from it)+$",
+    re.IGNORECASE,
+)
+"""What a message may end with, our own servers' not least, that ours says again after quoting it."""
 
 
 class WireError(Exception):
-    """A server's answer that says it failed, or that makes no sense; the text says which."""
+    """A server's answer that says it failed, or that makes no sense; the text says which.
+
+    `refusal` is the error that it sent within the stream, where it sent one.
+    """
+
+    def __init__(self, message: str, refusal: Mapping[str, Any] | None = None) -> None:
+        self.refusal = refusal
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -122,7 +135,7 @@ def parse_piece(data: str) -> Piece:
     try:
         chunk = json.loads(data)
         if "error" in chunk:
-            raise WireError(error_message(chunk) or "it reported an error without a message")
+            raise WireError(error_message(chunk) or "it reported an error without a message", chunk)
         choices = chunk.get("choices") or []
         usage = parse_usage(chunk.get("usage"))
         if not choices:
@@ -160,18 +173,50 @@ def parse_logprobs(logprobs: Mapping[str, Any] | None) -> tuple[tuple[TokenLogpr
 
 
 def error_message(body: object) -> str:
-    """The message of OpenAI's, vLLM's or FastAPI's error shape, shortened; empty if there is none."""
+    """The message of OpenAI's, vLLM's or FastAPI's error shape, shortened; empty if there is none.
+
+    It has no full stop at its end, nor a closing sentence that ours has as well: it is quoted within a sentence.
+    """
     if not isinstance(body, Mapping):
         return ""
     found: object = body.get("error", body)
     if isinstance(found, Mapping):
         found = found.get("message") or found.get("detail") or found.get("reason") or ""
-    return " ".join(str(found).split())[:MAX_MESSAGE]
+    if isinstance(found, list) and found and isinstance(found[0], Mapping):
+        found = found[0].get("msg") or found
+    return CLOSING.sub("", " ".join(str(found).split())[:MAX_MESSAGE])
 
 
-def response_message(content: bytes) -> str:
-    """The message of a refusal's body, which may be anything."""
+def error_param(body: object) -> str | None:
+    """The argument that an error names, in OpenAI's and vLLM's shape or in FastAPI's."""
+    if not isinstance(body, Mapping):
+        return None
+    error = body.get("error", body)
+    found = error.get("param") if isinstance(error, Mapping) else None
+    details = body.get("detail")
+    if isinstance(details, list) and details and isinstance(details[0], Mapping):
+        found = next((part for part in details[0].get("loc") or () if part != "body"), None)
+    return found if isinstance(found, str) else None
+
+
+def error_status(body: Mapping[str, Any]) -> int:
+    """The HTTP status that an error within a stream would have had, had the server known it before: 500 if unknown."""
+    error = body.get("error")
+    if not isinstance(error, Mapping):
+        return 500
+    code, kind = error.get("code"), error.get("type")
+    if isinstance(code, int) and 400 <= code <= 599:
+        return code
+    if kind in ("invalid_request_error", "BadRequestError"):
+        return 400
+    if kind == "rate_limit_error":
+        return 429
+    return 503 if code in ("model_unavailable", "cancelled") else 500
+
+
+def parse_refusal(content: bytes) -> object:
+    """A refusal's body, which may be anything; None where it is no JSON."""
     try:
-        return error_message(json.loads(content))
+        return json.loads(content)
     except ValueError:
-        return ""
+        return None
