@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import socket
@@ -14,14 +15,15 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from fake_engine import CONTEXT, FakeEngine, serve, wait_until
+from fake_engine import CONTEXT, FakeEngine, FakeGeneration, serve, wait_until
+from fastapi import FastAPI
 from web import api_app, running
 
 from codegen_ui import api
-from codegen_ui.api.schemas import CompletionResponse
-from codegen_ui.errors import InvalidInput
-from codegen_ui.generation import Engine, ModelInfo
-from codegen_ui.request import StopAt
+from codegen_ui.api.schemas import CompletionBody, CompletionResponse
+from codegen_ui.errors import Busy, InvalidInput
+from codegen_ui.generation import Engine, EngineStats, ModelInfo
+from codegen_ui.request import GenerationRequest, StopAt
 from codegen_ui.service import Loaded, Service
 
 SCRIPT = ("    return", " n", " *", " 2", "\n")
@@ -200,25 +202,95 @@ def test_every_chunk_tells_the_usage_so_far_when_asked_to(url: str) -> None:
     assert chunks[-1]["usage"]["completion_tokens"] == len(SCRIPT) + 1
 
 
+def test_usage_on_the_way_counts_what_was_sent_of_every_choice(url: str, engine: FakeEngine) -> None:
+    """Several tokens of one step exist before the first of them is sent."""
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    text = post(url, stream=True, stream_options=options, n=2).text
+    chunks = [json.loads(event) for event in sse(text)[:-1]]
+    *parts, last = chunks
+    tokens = [0 if part["choices"][0]["finish_reason"] else 1 for part in parts]
+    assert [part["usage"]["completion_tokens"] for part in parts] == list(itertools.accumulate(tokens))
+    assert last["usage"]["completion_tokens"] == 2 * (len(SCRIPT) + 1)
+
+
+def test_usage_on_the_way_needs_usage_to_be_asked_for(url: str) -> None:
+    events = sse(post(url, stream=True, stream_options={"continuous_usage_stats": True}).text)[:-1]
+    assert all("usage" not in json.loads(event) for event in events)
+
+
+def test_the_log_names_a_completion_as_its_answer_does(
+    url: str, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "codegen_ui.requests"):
+        answer = post(url).json()["id"].removeprefix("cmpl-")
+        wait_until(lambda: any(f"id={answer} " in record.getMessage() for record in caplog.records))
+    assert answer == engine.generations[0].id
+
+
+@pytest.mark.parametrize(
+    ("param", "body", "words"),
+    [
+        ("n", {"n": 4}, "n: 4 is not allowed; it must be at most 3 completions a request"),
+        ("n", {"n": 2, "prompt": ["a", "b"]}, "n: 2 for each of 2 prompts is not allowed"),
+        ("prompt", {"prompt": list("abcd")}, "prompt: a list of 4 prompts is not allowed; it must be at most 3"),
+    ],
+)
+def test_more_choices_than_the_server_can_ever_take_are_no_reason_to_try_again(
+    url: str, engine: FakeEngine, param: str, body: dict[str, Any], words: str
+) -> None:
+    def submit(request: GenerationRequest) -> FakeGeneration:
+        """One slot and two that wait."""
+        if engine.active >= 3:
+            raise Busy(2)
+        return take(request)
+
+    take, engine.seconds = engine.submit, 30
+    engine.submit = submit  # type: ignore[method-assign]
+    response = post(url, **body)
+    assert response.status_code == 400
+    assert "retry-after" not in response.headers
+    assert response.json()["error"]["param"] == param
+    assert words in response.json()["error"]["message"]
+    wait_until(lambda: engine.active == 0)
+
+
 @pytest.mark.parametrize(
     ("body", "param", "words"),
     [
-        ({"temperature": -1}, "temperature", "greater than or equal to 0"),
-        ({"top_p": 0}, "top_p", "greater than 0"),
-        ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
-        ({"max_tokens": "9"}, "max_tokens", "valid integer"),
-        ({"n": 99}, "n", "less than or equal to 16"),
+        ({"temperature": -1}, "temperature", "temperature: -1 is not allowed; it must be a number from 0 to 5."),
+        ({"temperature": True}, "temperature", "temperature: True is not allowed; it must be a number from 0 to 5."),
+        ({"temperature": "0.5"}, "temperature", "temperature: '0.5' is not allowed"),
+        ({"top_p": 0}, "top_p", "top_p: 0 is not allowed; it must be a number above 0 to 1."),
+        ({"min_p": 1}, "min_p", "min_p: 1 is not allowed; it must be a number from 0 and below 1."),
+        ({"max_tokens": 0}, "max_tokens", "max_tokens: 0 is not allowed; it must be a whole number from 1 to 2047."),
+        ({"max_tokens": "9"}, "max_tokens", "max_tokens: '9' is not allowed; it must be a whole number from 1"),
+        ({"n": 99}, "n", "n: 99 is not allowed; it must be a whole number from 1 to 16."),
         ({"n": 16, "prompt": ["a"] * 5}, "prompt", "exceed 64"),
-        ({"logprobs": 6}, "logprobs", "less than or equal to 5"),
-        ({"stop": list("abcde")}, "stop", "at most 4 items"),
-        ({"stop": [""]}, "stop", "strings of 1 to"),
+        ({"logprobs": 6}, "logprobs", "logprobs: 6 is not allowed; it must be a whole number from 0 to 5."),
+        ({"stream": "yes"}, "stream", "stream: 'yes' is not allowed; it must be true or false."),
+        ({"stop": list("abcde")}, "stop", "a list of up to 4 strings of 1 to 200 characters."),
+        ({"stop": [""]}, "stop", "stop: [''] is not allowed; it must be a string of 1 to 200 characters or a list"),
+        ({"stop": ""}, "stop", "stop: '' is not allowed; it must be a string of 1 to 200 characters or a list"),
+        ({"stop": 5}, "stop", "stop: 5 is not allowed; it must be a string of 1 to 200 characters or a list of up"),
+        ({"stop_at": "end"}, "stop_at", "'end' is not allowed; it must be one of function, paper, eos, length."),
         ({"prompt": ""}, "prompt", "at least one character"),
         ({"prompt": []}, "prompt", "at least one element"),
         ({"prompt": [[]]}, "prompt", "at least one token"),
-        ({"prompt": [1, "a"]}, "prompt", "a list of strings, a list of token ids"),
+        ({"prompt": [1, "a"]}, "prompt", "prompt: [1, 'a'] is not allowed; it must be a string of 1 to 200,000"),
+        ({"prompt": {"str": 1}}, "prompt", "a list of token ids or a list of lists of token ids."),
         ({"prompt": "a\0b"}, "prompt", "NUL"),
-        ({"prompt": None}, "prompt", "must be a string"),
-        ({"seed": -1}, "seed", "greater than or equal to 0"),
+        ({"prompt": None}, "prompt", "prompt: None is not allowed; it must be a string"),
+        ({"prompt": "x" * 200_001}, "prompt", "'a text of 200,001 characters' is not allowed"),
+        ({"seed": -1}, "seed", "seed: -1 is not allowed; it must be a whole number from 0 to 9223372036854775807."),
+        ({"seed": 10**100}, "seed", "000… is not allowed"),
+        ({"logit_bias": {"5": "x"}}, "logit_bias", "logit_bias: {'5': 'x'} is not allowed; it must be an object."),
+        ({"stream_options": 5}, "stream_options", "it must be an object (StreamOptions)."),
+        ({"stream_options": {"foo": 1}}, "stream_options.foo", "Unrecognized request argument supplied: stream_"),
+        (
+            {"stream_options": {"include_usage": "y"}},
+            "stream_options.include_usage",
+            "stream_options.include_usage: 'y' is not allowed; it must be true or false.",
+        ),
         ({"suffix": "end"}, "suffix", "not supported"),
         ({"best_of": 3}, "best_of", "not supported"),
         ({"presence_penalty": 0.5}, "presence_penalty", "not supported"),
@@ -244,11 +316,52 @@ def test_what_is_wrong_is_named_in_openais_shape(
     assert engine.requests == []
 
 
-def test_lone_surrogates_and_broken_json_are_refused(url: str) -> None:
-    for content in (b'{"prompt": "\\ud800"}', b'{"prompt": ', b"[1]", b"\xff"):
-        response = httpx.post(f"{url}/v1/completions", content=content, headers={"Content-Type": "application/json"})
-        assert response.status_code == 400
-        assert response.json()["error"]["type"] == "invalid_request_error"
+def post_raw(url: str, content: bytes, content_type: str = "application/json") -> httpx.Response:
+    return httpx.post(f"{url}/v1/completions", content=content, headers={"Content-Type": content_type}, timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"prompt": "\\ud800"}', "lone surrogate"),
+        (b'{"prompt": ', "Expecting value at line 1, column 12"),
+        (b'{"prompt": "\xff"}', "byte 0xff at position 12 is not UTF-8"),
+        (b'{"prompt": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"prompt": ' + b"[" * 800 + b"]" * 800 + b"}", "it must be a string"),
+        (b'{"prompt": "x", "seed": ' + b"9" * 5000 + b"}", "a number of more than 4,300 digits"),
+        (b'{"prompt": "x", "temperature": NaN}', "temperature: nan is not allowed; it must be a number from 0 to 5"),
+        (b'{"prompt": "x", "max_tokens": Infinity}', "max_tokens: inf is not allowed"),
+        (b'{"prompt": "x", "\\ud800": 1}', "names: '\\ud800' is not allowed; it must be text that can be"),
+        (b'{"prompt": "x", "stop": "\\ud800"}', "stop: '\\ud800' is not allowed; it must be text that can be written"),
+        (b'{"prompt": "x", "' + b"y" * 1000 + b'": 1}', "yyy…"),
+        (b"[1]", "must be a JSON object, sent with 'Content-Type: application/json'; [1] is not allowed"),
+        (b"", "an empty body"),
+        (b"null", "null is not allowed"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_what_is_wrong_with_it(url: str, content: bytes, words: str) -> None:
+    response = post_raw(url, content)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert words in error["message"]
+    assert len(error["message"]) < 400
+
+
+def test_a_body_of_another_type_is_told_the_type_that_is_wanted(url: str) -> None:
+    response = post_raw(url, b'{"prompt": "x"}', "text/plain")
+    assert response.status_code == 400
+    assert "'Content-Type: application/json'; its Content-Type is text/plain" in response.json()["error"]["message"]
+
+
+def test_null_is_the_default_wherever_there_is_one(url: str, engine: FakeEngine) -> None:
+    names = set(CompletionBody.model_fields) - {"prompt", "model"}
+    assert post(url, **dict.fromkeys(names)).status_code == 200
+    assert post(url, stream=True, stream_options={"include_usage": None}).status_code == 200
+    assert post(url).status_code == 200
+    nulls, _, defaults = engine.requests
+    assert nulls == defaults
+    assert nulls.max_new_tokens == 16
 
 
 def test_values_that_change_nothing_are_accepted(client: openai.OpenAI) -> None:
@@ -278,6 +391,25 @@ def test_a_model_tells_its_context_and_what_really_runs(client: openai.OpenAI) -
     assert (model["id"], model["root"], model["max_model_len"], model["status"]) == ("fake", "fake", CONTEXT, "ready")
 
 
+def test_a_slash_after_the_models_is_the_list_too(url: str) -> None:
+    assert httpx.get(f"{url}/v1/models/").json() == httpx.get(f"{url}/v1/models").json()
+
+
+def test_a_model_whose_backend_is_down_is_not_called_ready(url: str, engine: FakeEngine) -> None:
+    engine.stats = lambda: EngineStats(unavailable="gpu-box:8000 does not answer")  # type: ignore[method-assign]
+    engine.encode = engine.count_tokens = lambda text: None  # type: ignore[assignment, method-assign]
+    card = httpx.get(f"{url}/v1/models/fake").json()
+    assert (card["status"], card["notice"]) == ("unavailable", "gpu-box:8000 does not answer")
+    response = httpx.post(f"{url}/tokenize", json={"prompt": "x"})
+    assert response.status_code == 503
+    assert "gpu-box:8000 does not answer" in response.json()["error"]["message"]
+
+
+def test_a_backend_that_counts_no_tokens_says_so(url: str, engine: FakeEngine) -> None:
+    engine.encode = engine.count_tokens = lambda text: None  # type: ignore[assignment, method-assign]
+    assert httpx.post(f"{url}/tokenize", json={"prompt": "x"}).status_code == 501
+
+
 def test_names_with_slashes_are_found(engine: FakeEngine) -> None:
     with running(api_app(serve(engine, "Salesforce/codegen-350M-mono"))) as url:
         assert httpx.get(f"{url}/v1/models/Salesforce/codegen-350M-mono").json()["object"] == "model"
@@ -290,6 +422,7 @@ def test_names_with_slashes_are_found(engine: FakeEngine) -> None:
         ("GET", "/v1/nothing", 404, "Unknown request URL: GET /v1/nothing"),
         ("GET", "/v1/completions", 405, "use POST"),
         ("POST", "/v1/models", 405, "use GET"),
+        ("OPTIONS", "/v1/completions", 405, "use POST"),
     ],
 )
 def test_unknown_routes_are_refused_in_openais_shape(url: str, method: str, path: str, status: int, words: str) -> None:
@@ -450,6 +583,60 @@ def test_the_description_lists_every_argument_and_only_what_is_there(url: str) -
     assert "repetition_penalty" in page
     assert "://" not in page
     assert "<script" not in page
+
+
+def statuses(schema: dict[str, Any], path: str) -> set[str]:
+    [operation] = schema["paths"][path].values()
+    return set(operation["responses"])
+
+
+def test_the_description_lists_the_statuses_that_are_sent(url: str) -> None:
+    schema = httpx.get(f"{url}/openapi.json").json()
+    assert statuses(schema, "/v1/completions") == {"200", "400", "401", "404", "413", "429", "500", "503"}
+    assert statuses(schema, "/v1/models") == {"200", "401"}
+    assert statuses(schema, "/v1/models/{model}") == {"200", "401", "404"}
+    assert statuses(schema, "/tokenize") == {"200", "400", "401", "404", "413", "501", "503"}
+    assert "HTTPValidationError" not in json.dumps(schema)
+    page = httpx.get(f"{url}/docs").text
+    assert "<td>429<td>The queue is full" in page
+    assert '<a href="#ProblemResponse">' in page
+
+
+def test_the_description_tells_the_limits_as_they_are(url: str) -> None:
+    schema = httpx.get(f"{url}/openapi.json").json()
+    fields = schema["components"]["schemas"]["CompletionBody"]["properties"]
+    assert fields["seed"]["anyOf"][0]["maximum"] == 2**63 - 1
+    assert fields["max_tokens"]["anyOf"] == [{"type": "integer", "minimum": 1, "maximum": 2047}, {"type": "null"}]
+    page = httpx.get(f"{url}/docs").text
+    for words in (
+        "a whole number from 1 to 2047 or null",
+        "a whole number from 0 to 9223372036854775807",
+        "a number above 0 to 1",
+        "a string of 1 to 200,000 characters",
+        "a list of up to 4 strings of 1 to 200 characters",
+        "up to 64 a request",
+        "one of function, paper, eos, length",
+    ):
+        assert words in page, words
+
+
+def test_the_description_asks_for_a_key_only_where_the_server_does(engine: FakeEngine) -> None:
+    def described(keys: set[str] | None) -> dict[str, Any]:
+        with running(api_app(serve(engine), keys)) as url:
+            found: dict[str, Any] = httpx.get(f"{url}/openapi.json").json()
+            return found
+
+    assert "securitySchemes" not in described(None)["components"]
+    closed = described({"sk-one"})
+    assert closed["components"]["securitySchemes"] == {"key": {"type": "http", "scheme": "bearer"}}
+    asking = [path for path, methods in closed["paths"].items() if any("security" in o for o in methods.values())]
+    assert asking == ["/v1/completions", "/v1/models", "/v1/models/{model}", "/tokenize"]
+
+
+def test_behind_a_proxy_the_description_has_its_prefix(engine: FakeEngine) -> None:
+    app = FastAPI(docs_url=None, redoc_url=None)
+    api.register(app, serve(engine), root_path="/playground")
+    assert app.openapi()["servers"] == [{"url": "/playground"}]
 
 
 def test_the_log_has_one_line_a_request_and_no_prompt_unless_asked(

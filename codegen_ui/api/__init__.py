@@ -9,36 +9,48 @@ from prometheus_client import CollectorRegistry
 
 from codegen_ui.api.auth import Gate, read_keys
 from codegen_ui.api.completions import add_completions
-from codegen_ui.api.documentation import add_documentation
+from codegen_ui.api.documentation import add_documentation, describe
 from codegen_ui.api.models import add_models
 from codegen_ui.api.operations import add_operations
-from codegen_ui.api.prometheus import EngineCollector, RefusalCollector, RequestHistograms
+from codegen_ui.api.prometheus import EngineCollector, RequestHistograms
+from codegen_ui.api.refusals import Refusals
 from codegen_ui.api.route import guarded_route
-from codegen_ui.api.unknown import add_unknown
+from codegen_ui.api.unknown import add_unknown, add_unknown_operations
 from codegen_ui.observe import RequestLog, Watch
 from codegen_ui.service import Service
 
 __all__ = ["read_keys", "register"]
 
 
-def register(app: FastAPI, service: Service, keys: Iterable[str] | None = None, *, log_prompts: bool = False) -> None:
+def register(
+    app: FastAPI,
+    service: Service,
+    keys: Iterable[str] | None = None,
+    *,
+    log_prompts: bool = False,
+    root_path: str = "",
+) -> None:
     """Add every route to `app`, and have `service` report its requests to the log and the metrics.
 
-    Call it before anything is mounted at `/`. `keys`: who may use `/v1` and `/tokenize`; None leaves them open. Create
-    `app` with `docs_url=None, redoc_url=None`: FastAPI's own pages load scripts from another host, ours does not.
+    Call it before anything is mounted at `/`. `keys`: who may use `/v1` and `/tokenize`; None leaves them open.
+    `root_path`: the prefix that a proxy takes off, for the description. Create `app` with `docs_url=None,
+    redoc_url=None`: FastAPI's own pages load scripts from another host, ours does not.
     """
     registry = CollectorRegistry()
-    histograms, refusals = RequestHistograms(registry), RefusalCollector()
+    histograms, refusals = RequestHistograms(registry), Refusals()
     registry.register(EngineCollector(service))
     registry.register(refusals)
     service.observe(Watch([RequestLog(prompts=log_prompts), histograms, refusals]))
 
-    guarded = APIRouter(route_class=guarded_route(Gate(keys)))
+    guarded = APIRouter(route_class=guarded_route(Gate(keys), refusals))
     add_completions(guarded, service)
     add_models(guarded, service)
     add_unknown(guarded)
     open_to_all = APIRouter()
     add_operations(open_to_all, service, registry)
     add_documentation(open_to_all, app)
-    app.include_router(guarded)
-    app.include_router(open_to_all)
+    unknown_to_all = APIRouter(route_class=guarded_route(Gate(None), refusals))
+    add_unknown_operations(unknown_to_all)
+    for router in (guarded, open_to_all, unknown_to_all):
+        app.include_router(router)
+    describe(app, keys=keys is not None, root_path=root_path)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -16,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from codegen_ui.api.convert import (
     check_context,
+    check_room,
     count_usage,
     end_choice,
     fingerprint,
@@ -23,11 +23,12 @@ from codegen_ui.api.convert import (
     token_logprobs,
     whole_choice,
 )
+from codegen_ui.api.documentation import problems
 from codegen_ui.api.problems import Problem, from_error
 from codegen_ui.api.route import visitor
-from codegen_ui.api.schemas import Choice, CompletionBody, CompletionResponse, ProblemResponse
+from codegen_ui.api.schemas import Choice, CompletionBody, CompletionResponse
 from codegen_ui.api.watch import Update, follow, unless_disconnected
-from codegen_ui.errors import PlaygroundError
+from codegen_ui.errors import Busy, PlaygroundError
 from codegen_ui.generation import Generation
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Service
@@ -38,14 +39,20 @@ STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 @dataclass(frozen=True)
 class Job:
-    """The generations that answer one HTTP request, and what every piece of the answer says."""
+    """The generations that answer one HTTP request, and what every piece of the answer says.
+
+    Its id ends as the first generation's does, by which the log names it.
+    """
 
     body: CompletionBody
     model: str
     system_fingerprint: str
     generations: tuple[Generation, ...]
-    id: str = field(default_factory=lambda: f"cmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def id(self) -> str:
+        return f"cmpl-{self.generations[0].id.removeprefix('gen-')}"
 
     def response(self, choices: list[Choice]) -> CompletionResponse:
         return CompletionResponse(
@@ -72,8 +79,7 @@ def add_completions(router: APIRouter, service: Service) -> None:
         tags=["OpenAI"],
         responses={
             200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-            "4XX": {"model": ProblemResponse, "description": "The request is at fault, or too many wait (429)."},
-            "5XX": {"model": ProblemResponse, "description": "The server is at fault, or still loading (503)."},
+            **problems(400, 401, 404, 413, 429, 500, 503),
         },
     )
     async def create_completion(body: CompletionBody, request: Request) -> Response:
@@ -82,7 +88,10 @@ def add_completions(router: APIRouter, service: Service) -> None:
         job = await asyncio.to_thread(start, service, body, requests)
         if body.stream:
             return EventStream(job)
-        completions = await unless_disconnected(request, job.generations)
+        try:
+            completions = await unless_disconnected(request, job.generations)
+        except PlaygroundError as error:
+            raise from_error(error, told=True) from error
         if completions is None:
             return Response(status_code=499)
         choices = [whole_choice(index, completion, body) for index, completion in enumerate(completions)]
@@ -95,7 +104,7 @@ def add_completions(router: APIRouter, service: Service) -> None:
 
 
 def start(service: Service, body: CompletionBody, requests: Sequence[GenerationRequest]) -> Job:
-    """Submit every request, or none. Raises `Problem` or `PlaygroundError`."""
+    """Submit every request, or none. Raises `Problem`, or `PlaygroundError` where no engine was asked."""
     engine = service.engine(body.model)
     for request in requests[:: body.n]:
         prompt = request.prompt
@@ -105,10 +114,12 @@ def start(service: Service, body: CompletionBody, requests: Sequence[GenerationR
     try:
         for request in requests:
             generations.append(service.submit(request, body.model))
-    except PlaygroundError:
+    except PlaygroundError as error:
         for generation in generations:
             generation.cancel()
-        raise
+        if isinstance(error, Busy) and error.limit is not None:
+            check_room(body, len(requests), engine.info.slots, error.limit)
+        raise from_error(error, told=True) from error
     return Job(body, service.status(body.model).name, fingerprint(engine.info), tuple(generations))
 
 
@@ -153,11 +164,14 @@ def failure(problem: Problem) -> str:
 
 
 class Chunks:
-    """Makes a job's chunks, keeping what has been sent of each choice."""
+    """Makes a job's chunks, keeping what has been sent of each choice: characters, tokens, characters of tokens."""
 
     def __init__(self, job: Job) -> None:
+        options = job.body.stream_options
         self._job = job
+        self._tells_usage = options is not None and options.include_usage and options.continuous_usage_stats
         self._sent = [0] * len(job.generations)
+        self._tokens = [0] * len(job.generations)
         self._offsets = [0] * len(job.generations)
 
     def echoed(self) -> list[CompletionResponse]:
@@ -165,7 +179,7 @@ class Chunks:
         if not self._job.body.echo:
             return []
         return [
-            self._job.response([Choice(index=index, text=str(generation.request.prompt), logprobs=None)])
+            self._response(Choice(index=index, text=str(generation.request.prompt), logprobs=None))
             for index, generation in enumerate(self._job.generations)
         ]
 
@@ -175,22 +189,28 @@ class Chunks:
         if update.completion is not None:
             rest = update.completion.text[self._sent[update.index] :]
             choice = end_choice(update.index, rest, update.completion.finish_reason)
-        else:
-            assert update.token is not None
-            self._sent[update.index] += len(update.token.text)
-            choice = Choice(index=update.index, text=update.token.text, logprobs=None, finish_reason=None)
-            if body.logprobs is not None:
-                choice.logprobs = token_logprobs([update.token], self._offsets[update.index])
-                self._offsets[update.index] += sum(len(token) for token in choice.logprobs.tokens)
-            if body.return_token_ids:
-                choice.token_ids = [] if update.token.token_id is None else [update.token.token_id]
-        if body.stream_options is not None and body.stream_options.continuous_usage_stats:
-            return self.usage([choice])
-        return self._job.response([choice])
+            self._tokens[update.index] = update.completion.metrics.output_tokens
+            return self._response(choice)
+        assert update.token is not None
+        self._sent[update.index] += len(update.token.text)
+        self._tokens[update.index] += 1
+        choice = Choice(index=update.index, text=update.token.text, logprobs=None, finish_reason=None)
+        if body.logprobs is not None:
+            choice.logprobs = token_logprobs([update.token], self._offsets[update.index])
+            self._offsets[update.index] += sum(len(token) for token in choice.logprobs.tokens)
+        if body.return_token_ids:
+            choice.token_ids = [] if update.token.token_id is None else [update.token.token_id]
+        return self._response(choice)
 
     def usage(self, choices: list[Choice]) -> CompletionResponse:
-        """A chunk that tells the usage so far."""
+        """A chunk that tells the usage so far: the tokens that were sent, however many more there are by now."""
         response = self._job.response(choices)
-        metrics = [generation.snapshot().metrics for generation in self._job.generations]
+        metrics = [
+            replace(generation.snapshot().metrics, output_tokens=sent)
+            for generation, sent in zip(self._job.generations, self._tokens, strict=True)
+        ]
         response.usage = count_usage(metrics, self._job.body.n)
         return response
+
+    def _response(self, choice: Choice) -> CompletionResponse:
+        return self.usage([choice]) if self._tells_usage else self._job.response([choice])

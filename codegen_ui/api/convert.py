@@ -50,7 +50,8 @@ def list_prompts(body: CompletionBody) -> list[str | list[int]]:
     if isinstance(body.prompt, str):
         return [body.prompt]
     if not body.prompt:
-        raise Problem(400, "prompt: it must have at least one element.", param="prompt", code="invalid_value")
+        message = "prompt: [] is not allowed; it must have at least one element."
+        raise Problem(400, message, param="prompt", code="invalid_value")
     if isinstance(body.prompt[0], int):
         prompts: list[str | list[int]] = [[token for token in body.prompt if isinstance(token, int)]]
     else:
@@ -89,6 +90,23 @@ def generation_requests(body: CompletionBody, visitor: str) -> list[GenerationRe
     ]
 
 
+def check_room(body: CompletionBody, choices: int, slots: int, waiting: int) -> None:
+    """Raises `Problem` 400 where an engine would refuse so many choices even if it were idle.
+
+    To wait and try again, which is the advice where others fill the queue, would never help.
+    """
+    if choices <= slots + waiting:
+        return
+    prompts = choices // body.n
+    param, given = ("n", f"{body.n}") if body.n > 1 else ("prompt", f"a list of {prompts} prompts")
+    times = f" for each of {prompts} prompts" if body.n > 1 and prompts > 1 else ""
+    message = (
+        f"{param}: {given}{times} is not allowed; it must be at most {slots + waiting} completions a request, "
+        f"since {slots} are generated at once here and {waiting} may wait."
+    )
+    raise Problem(400, message, param=param, code="invalid_value", told=True)
+
+
 def check_context(tokens: int | None, max_tokens: int, context: int) -> None:
     """Raises `Problem` 400 where a prompt does not fit; None (the backend cannot count) passes."""
     if tokens is not None and tokens + max_tokens > context:
@@ -125,7 +143,7 @@ def end_choice(index: int, text: str, reason: FinishReason) -> Choice:
     if reason in LIMITED:
         return Choice(index=index, text=text, logprobs=None, finish_reason="length", finish_detail=LIMITED[reason])
     message = "The generation was cancelled by the server, which may be shutting down."
-    raise Problem(503, message, type="server_error", code="cancelled", headers={"Retry-After": "5"})
+    raise Problem(503, message, type="server_error", code="cancelled", headers={"Retry-After": "5"}, told=True)
 
 
 def whole_choice(index: int, completion: Completion, body: CompletionBody) -> Choice:

@@ -17,10 +17,12 @@ TAGS: list[str] = ["operations"]
 def add_operations(router: APIRouter, service: Service, registry: CollectorRegistry) -> None:
     """Add `/healthz`, `/readyz` and `/metrics`."""
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="Alive: the process answers", tags=[*TAGS])
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
         summary="Ready: the first model can generate",
@@ -32,6 +34,7 @@ def add_operations(router: APIRouter, service: Service, registry: CollectorRegis
         body = {"status": "unavailable", "reason": reason} if reason else {"status": "ok", "reason": ""}
         return JSONResponse(body, 503 if reason else 200)
 
+    @router.head("/metrics", include_in_schema=False)
     @router.get(
         "/metrics",
         summary="Prometheus metrics",

@@ -121,25 +121,3 @@ class RequestHistograms:
 
     def refused(self, refused: Refused) -> None:
         """Nothing to time."""
-
-
-class RefusalCollector:
-    """Requests that no engine took, by the reason's name."""
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], int] = {}
-
-    def ended(self, ended: Ended) -> None:
-        """Not a refusal."""
-
-    def refused(self, refused: Refused) -> None:
-        key = (refused.model, type(refused.error).__name__)
-        self._counts[key] = self._counts.get(key, 0) + 1
-
-    def collect(self) -> Iterator[Metric]:
-        metric = CounterMetricFamily(
-            f"{PREFIX}request_refused", "Requests that were refused.", labels=[*LABELS, "error"]
-        )
-        for (model, error), count in list(self._counts.items()):
-            metric.add_metric([model, error], count)
-        yield metric

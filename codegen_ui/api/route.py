@@ -1,4 +1,4 @@
-"""What every API route shares: the key is checked first, the body is bounded, refusals have OpenAI's shape."""
+"""What every API route shares: the key is checked first, the body is bounded, refusals are noted and in one shape."""
 
 from __future__ import annotations
 
@@ -8,39 +8,60 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from codegen_ui.api.auth import Gate
-from codegen_ui.api.problems import Problem, from_error, from_http, from_validation
+from codegen_ui.api.problems import Problem, from_error, from_http
+from codegen_ui.api.refusals import Refusals
+from codegen_ui.api.validation import from_validation, parse
 from codegen_ui.errors import PlaygroundError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
-def guarded_route(gate: Gate, max_body_bytes: int = MAX_BODY_BYTES) -> type[APIRoute]:
-    """A route class for an `APIRouter`, which lets in only who passes `gate`, before any byte of the body is read."""
+class JsonRequest(Request):
+    """A request that says what is wrong with a body that is no JSON."""
+
+    async def json(self) -> Any:
+        return parse(await self.body())
+
+
+def guarded_route(gate: Gate, refusals: Refusals, max_body_bytes: int = MAX_BODY_BYTES) -> type[APIRoute]:
+    """A route class for an `APIRouter`, which lets in only who passes `gate`, before any byte of the body is read.
+
+    Whatever is refused is told to `refusals`.
+    """
 
     class GuardedRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
+            model = body_model(self)
 
             async def guarded(request: Request) -> Response:
                 try:
                     key = gate.check(request.headers.get("authorization"))
                     request.scope["codegen_ui.visitor"] = key or visitor_address(request)
                     receive = bounded(request, max_body_bytes)
-                    return await handle(Request(request.scope, receive))
+                    return await handle(JsonRequest(request.scope, receive))
                 except PlaygroundError as error:
-                    return from_error(error).response()
+                    problem = from_error(error)
                 except RequestValidationError as error:
-                    return from_validation(error).response()
+                    problem = from_validation(error, model, request.headers.get("content-type"))
                 except HTTPException as error:
-                    return from_http(error).response()
+                    problem = from_http(error)
+                return refusals.answer(problem, request)
 
             return guarded
 
     return GuardedRoute
+
+
+def body_model(route: APIRoute) -> type[BaseModel]:
+    """What a route's body is read as; a model without fields where the route has none."""
+    kind = route.body_field.field_info.annotation if route.body_field else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else BaseModel
 
 
 def visitor_address(request: Request) -> str:
