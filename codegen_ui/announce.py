@@ -15,6 +15,7 @@ class Announcer:
     """Prints a model's statuses: each new stage at once, its progress every two seconds."""
 
     def __init__(self, address: str, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        """`address`: what to open, as `place` says it."""
         self._address = address
         self._write = write
         self._clock = clock
@@ -40,6 +41,11 @@ class Announcer:
         self._stages[status.name] = status.stage
         self._last = now
         self._write(f"{status.name}: {status.stage}{progress(status.done, status.total)} ...")
+
+
+def place(address: str, root_path: str) -> str:
+    """What to open: the server's address, or, where its pages have a prefix, the proxy that takes the prefix away."""
+    return f"{root_path}/ on your proxy (in front of {address})" if root_path else address
 
 
 def progress(done: int, total: int | None) -> str:

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codegen_ui import api
-from codegen_ui.announce import Announcer
+from codegen_ui.announce import Announcer, place
 from codegen_ui.errors import InvalidInput
 from codegen_ui.gallery import load_gallery
 from codegen_ui.service import Loader, Service
@@ -28,6 +28,7 @@ from codegen_ui.ui.page import Page, build_page
 
 PORTS_TO_TRY = 100
 SHUTDOWN_SECONDS = 3
+HANG_UP_SECONDS = 1
 KEEP_ALIVE_SECONDS = 75
 """Longer than a proxy keeps an idle connection to us (nginx: 60 s): a request that it sends into one that we are just
 closing would be lost, since a POST is not sent again."""
@@ -68,6 +69,29 @@ class Security:
             await send(message)
 
         await self.app(scope, receive, guarded)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends the generations before it shuts down.
+
+    By itself it would first wait for requests to end and then cancel those that do not, who hear nothing of why; the
+    application is told only after that.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(self._service.close)
+        hanging_up = asyncio.get_running_loop().call_later(HANG_UP_SECONDS, self._hang_up)
+        await super().shutdown(sockets)
+        hanging_up.cancel()
+
+    def _hang_up(self) -> None:
+        """Every answer has been sent by now: what is still open is a page's heartbeat, which never ends by itself."""
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -155,9 +179,7 @@ def serve(settings: Settings) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     listener = bind(settings)
-    address = address_of(listener)
-    if settings.root_path:
-        say(f"Pages and links have the prefix {settings.root_path}: open the address of your proxy, not this one.")
+    address = place(address_of(listener), settings.root_path)
     service = make_service(settings, Announcer(address, say))
     page = build_page(service, load_gallery(settings.examples))
     app = create_app(service, page, settings)
@@ -171,7 +193,7 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config, service).run(sockets=[listener])
     finally:
         service.close()
 

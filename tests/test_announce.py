@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen_ui.announce import Announcer
+from codegen_ui.announce import Announcer, place
 from codegen_ui.generation import ModelInfo
 from codegen_ui.service import ModelStatus, Phase
 
@@ -47,6 +47,14 @@ def test_the_last_line_is_the_address() -> None:
     assert "Loaded in 1.2 s" in lines[1]
     assert "1,000 parameters, 2 layers, float32 on a CPU, 5 MB taken, 4 slots" in lines[1]
     assert lines[-1] == "Open http://127.0.0.1:7860"
+
+
+def test_with_a_prefix_it_is_the_proxy_that_is_to_be_opened() -> None:
+    lines: list[str] = []
+    announcer = Announcer(place("http://127.0.0.1:7860", "/playground"), lines.append)
+    announcer(ModelStatus("m", Phase.READY, info=ModelInfo("m", "CodeGenForCausalLM", 2048)))
+    assert lines[-1] == "Open /playground/ on your proxy (in front of http://127.0.0.1:7860)"
+    assert place("http://127.0.0.1:7860", "") == "http://127.0.0.1:7860"
 
 
 def test_a_failure_is_told_in_one_line() -> None:

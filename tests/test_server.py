@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,16 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
-from fake_engine import FakeEngine
+import uvicorn
+from fake_engine import FakeEngine, serve, wait_until
 from small_checkpoints import new_layout
 from starlette.testclient import TestClient
+from test_proxy import proxied
+from web import api_app, running
 
 from codegen_ui.errors import InvalidInput
-from codegen_ui.server import address_of, bind, create_app
+from codegen_ui.server import SHUTDOWN_SECONDS, Server, address_of, bind, create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.settings import DEFAULT_PORT, Settings
 from codegen_ui.ui.page import build_page
@@ -84,6 +89,61 @@ def test_the_address_to_open_is_one_that_a_browser_here_can_reach() -> None:
     with bind(Settings(host="0.0.0.0")) as listener:
         port = listener.getsockname()[1]
         assert address_of(listener) == f"http://127.0.0.1:{port}"
+
+
+def test_a_shutdown_ends_what_runs_with_a_message(caplog: pytest.LogCaptureFixture) -> None:
+    engine = FakeEngine(seconds=0.05)
+    service = serve(engine)
+    app = create_app(service, build_page(service, []), Settings())
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    server = Server(config, service)
+    url = address_of(listener)
+    body = {"prompt": "x", "max_tokens": 100, "ignore_eos": True}
+
+    def beat() -> None:
+        with (
+            pytest.raises(httpx.RemoteProtocolError),
+            httpx.stream("GET", f"{url}/gradio_api/heartbeat/abc", timeout=20) as response,
+        ):
+            response.read()
+
+    with ThreadPoolExecutor() as pool:
+        serving = pool.submit(server.run, [listener])
+        wait_until(lambda: server.started)
+        whole = pool.submit(httpx.post, f"{url}/v1/completions", json=body, timeout=20)
+        stream = pool.submit(httpx.post, f"{url}/v1/completions", json={**body, "stream": True}, timeout=20)
+        page = pool.submit(beat)
+        wait_until(lambda: engine.active == 2 and len(server.server_state.connections) == 3)
+        wait_until(lambda: all(generation.snapshot().text for generation in engine.generations))
+        begin = time.monotonic()
+        server.should_exit = True
+        answer, events = whole.result(), stream.result().text.strip().split("\n\n")
+        page.result()
+        serving.result()
+    assert time.monotonic() - begin < SHUTDOWN_SECONDS
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "cancelled")
+    assert answer.headers["retry-after"]
+    assert json.loads(events[-2].removeprefix("data: "))["error"]["code"] == "cancelled"
+    assert events[-1] == "data: [DONE]"
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_body_that_is_too_large_gets_our_answer_through_the_proxy_as_well() -> None:
+    engine = FakeEngine()
+    with running(api_app(serve(engine))) as url, proxied(int(url.rpartition(":")[2])) as front:
+        body = {"prompt": "x" * (4 * 1024 * 1024)}
+        answer = httpx.post(f"{front}/playground/v1/completions", json=body, timeout=20)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "body_too_large")
+
+
+def test_relative_paths_of_the_two_servers_script_are_looked_up_where_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("sk-one\n")
+    script = ROOT / "examples/deploy/two-vllm.sh"
+    command = ["bash", str(script), "model", "--api-key-file", "keys", "--port", "70000"]
+    environ = {**os.environ, "VLLM": "true", "PYTHON": sys.executable}
+    out = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    assert "app.py: port: 70000 is not allowed" in out.stderr
 
 
 def test_the_command_serves_a_folder_tells_every_stage_and_stops_on_an_interrupt(tmp_path: Path) -> None:

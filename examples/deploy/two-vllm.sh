@@ -5,10 +5,11 @@
 #   python3 -m venv /opt/vllm && /opt/vllm/bin/pip install vllm
 #   examples/deploy/two-vllm.sh /models/codegen-16B-gptj [options of app.py]
 #
-# Environment: VLLM, the command that starts a server (default: /opt/vllm/bin/python -m vllm.entrypoints.openai.api_server);
-# DTYPE (default: float16); PORTS (default: "8001 8002"), one server a port, on GPU 0, 1, ...; GPUS, the variable that chooses
-# a GPU (default: CUDA_VISIBLE_DEVICES; for ROCm HIP_VISIBLE_DEVICES). The servers listen on this machine alone. The page
-# answers at once and shows what it waits for; a server that dies is started again, and only its streams are lost.
+# Relative paths are looked up where it is called. Environment: PYTHON, the playground's (default: that of its .venv);
+# VLLM, the command that starts a server (default: /opt/vllm/bin/python -m vllm.entrypoints.openai.api_server); DTYPE (default:
+# float16); PORTS (default: "8001 8002"), one server a port, on GPU 0, 1, ...; GPUS, the variable that chooses a GPU
+# (default: CUDA_VISIBLE_DEVICES; for ROCm HIP_VISIBLE_DEVICES). The servers listen on this machine alone. The page answers
+# at once and shows what it waits for; a server that dies is started again, and only its streams are lost.
 set -euo pipefail
 
 model=${1:?usage: two-vllm.sh FOLDER [options of app.py]}
@@ -40,8 +41,7 @@ for index in "${!ports[@]}"; do
   urls+=(--backend-url "http://127.0.0.1:${ports[index]}/v1")
 done
 
-cd "$here"
 # In the background, as a signal reaches bash only while it waits.
-.venv/bin/python app.py "${urls[@]}" --backend-model codegen "$@" &
+"${PYTHON:-$here/.venv/bin/python}" "$here/app.py" "${urls[@]}" --backend-model codegen "$@" &
 children+=("$!")
 wait "$!"
