@@ -124,8 +124,25 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         value = environ.get(ENVIRONMENT_PREFIX + field.name.upper())
         if value:
             given[field.name] = value
-    given.update(vars(build_parser().parse_args(list(argv))))
-    return Settings(**{name: convert(name, value) for name, value in given.items()})  # type: ignore[arg-type]
+    typed = vars(build_parser().parse_args(list(argv)))
+    given.update(typed)
+    settings = Settings(**{name: convert(name, value) for name, value in given.items()})  # type: ignore[arg-type]
+    check_used(typed, remote=bool(settings.backend_url))
+    return settings
+
+
+def check_used(typed: Mapping[str, object], *, remote: bool) -> None:
+    """Raises `InvalidInput` for an option on the command line that would have no effect.
+
+    The environment may hold such options: it is often shared between servers that differ in one of them.
+    """
+    for name in LOCAL_ONLY if remote else REMOTE_ONLY:
+        if name not in typed:
+            continue
+        if not remote:
+            raise InvalidInput(name, typed[name], "left out unless --backend-url is given as well")
+        instead = "; --backend-model chooses the model there" if name == "model" else ""
+        raise InvalidInput(name, typed[name], f"left out where the servers of --backend-url generate{instead}")
 
 
 def convert(name: str, value: object) -> object:
@@ -154,6 +171,20 @@ def convert(name: str, value: object) -> object:
     return check_words(name, value)
 
 
+LOCAL_ONLY = (
+    "model",
+    "revision",
+    "device",
+    "dtype",
+    "quantize",
+    "slots",
+    "max_waiting",
+    "prefix_cache_mb",
+    "lookup",
+    "prefill_chunk",
+)
+"""Options of the engine on this machine."""
+REMOTE_ONLY = ("backend_model", "backend_key_file")
 INTEGER_LIMITS = {
     "slots": (1, 256),
     "max_waiting": (1, 10_000),

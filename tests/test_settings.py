@@ -62,6 +62,34 @@ def test_a_wrong_option_is_named(argv: list[str], field: str) -> None:
     assert caught.value.field == field
 
 
+URL = "http://gpu-box:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--backend-model", "m"], "backend_model: 'm' is not allowed; it must be left out unless --backend-url is"),
+        (["--backend-key-file", __file__], "backend_key_file: .* left out unless --backend-url is given as well"),
+        (["--backend-url", URL, "--model", "m"], "model: .'m'. is not allowed; .*--backend-model chooses the model"),
+        (["--backend-url", URL, "--slots", "4"], "slots: '4' is not allowed; it must be left out where the servers of"),
+        (["--backend-url", URL, "--no-lookup"], "lookup: False is not allowed; it must be left out where"),
+    ],
+)
+def test_an_option_without_effect_is_refused(argv: list[str], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        read_settings(argv, {})
+
+
+def test_the_environment_may_hold_options_without_effect() -> None:
+    unit = {"CODEGEN_UI_MODEL": "m", "CODEGEN_UI_SLOTS": "4"}
+    assert read_settings(["--backend-url", URL], unit).backend_url == (URL,)
+    assert read_settings([], {"CODEGEN_UI_BACKEND_MODEL": "m"}).backend_url == ()
+    settings = read_settings(["--backend-model", "m"], {"CODEGEN_UI_BACKEND_URL": URL})
+    assert (settings.backend_url, settings.backend_model) == ((URL,), "m")
+    with pytest.raises(InvalidInput, match="--backend-model chooses the model there"):
+        read_settings(["--model", "m"], {"CODEGEN_UI_BACKEND_URL": URL})
+
+
 def test_the_command_ends_with_one_line_and_no_trace() -> None:
     out = subprocess.run(
         [sys.executable, "app.py", "--slots", "0"], cwd=ROOT, capture_output=True, text=True, check=False
