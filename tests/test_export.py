@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,29 @@ def test_it_says_what_was_verified_and_how_to_serve_it(tmp_path: Path, capsys: p
     assert "On a GPU: vLLM's CPU attention has no heads of 8" in printed.out
     assert "writing" in printed.err
     assert "verifying" in printed.err
+
+
+def test_the_commands_can_be_pasted_into_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "my model", tmp_path / "it's out; here"
+    new_layout(source)
+    assert run("--model", source, "--out", out) == 0
+    serve, front = (shlex.split(line) for line in capsys.readouterr().out.splitlines() if line.startswith("  "))
+    assert serve[:5] == ["vllm", "serve", str(out), "--served-model-name", str(source)]
+    assert front[-2:] == ["--backend-model", str(source)]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_whoever_may_read_its_other_files_may_read_the_weights(tmp_path: Path, umask: int, mode: int) -> None:
+    new_layout(tmp_path / "source")
+    before = os.umask(umask)
+    try:
+        assert run("--model", tmp_path / "source", "--out", tmp_path / "out", "--max-shard-gb", 0.0001) == 0
+    finally:
+        os.umask(before)
+    assert {file.suffix: file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir()} == {
+        ".safetensors": mode,
+        ".json": mode,
+    }
 
 
 def test_every_published_model_can_be_served_by_vllm_on_a_cpu() -> None:

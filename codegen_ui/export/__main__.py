@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn
 
 from codegen_ui.checkpoints import open_checkpoint
@@ -108,9 +109,10 @@ def serving(model: str, out: Path, dtype: str, config: ModelConfig) -> str:
         note = f"(On a GPU: vLLM's CPU attention has no heads of {config.head_dim}, as this model's are.)\n"
     return (
         f"To serve it:\n{note}"
-        f"  vllm serve {out} --served-model-name {model} --dtype {dtype} --max-model-len {config.n_positions}\n"
+        f"  vllm serve {quote(str(out))} --served-model-name {quote(model)} --dtype {dtype} "
+        f"--max-model-len {config.n_positions}\n"
         "and this playground in front of it:\n"
-        f"  python app.py --backend-url http://localhost:8000/v1 --backend-model {model}"
+        f"  python app.py --backend-url http://localhost:8000/v1 --backend-model {quote(model)}"
     )
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codegen_ui.checkpoints import Checkpoint
 from codegen_ui.checkpoints.disk import free_bytes
@@ -13,6 +14,9 @@ from codegen_ui.checkpoints.layout import BYTES_PER_VALUE
 from codegen_ui.checkpoints.progress import readable_bytes
 from codegen_ui.errors import InvalidInput
 from codegen_ui.export.convert import converted, gptj_config, gptj_shapes, plan_shards
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_SHARD_BYTES = 4 * 10**9
 
@@ -72,7 +76,6 @@ def write_weights(
     total: int,
 ) -> None:
     import torch
-    from safetensors.torch import save_file
 
     wanted: torch.dtype = getattr(torch, dtype)
     shards = plan_shards(gptj_shapes(checkpoint.config), wanted.itemsize, max_shard_bytes)
@@ -87,11 +90,24 @@ def write_weights(
                 raise InvalidInput("dtype", dtype, f"able to hold the values of {name}, such as float32 or bfloat16")
             done += shard[name].nbytes
             progress(done, total)
-        save_file(shard, str(folder / file), metadata={"format": "pt"})
+        save_readable(shard, folder / file)
         weight_map.update(dict.fromkeys(names, file))
     if len(shards) > 1:
         index = {"metadata": {"total_size": total}, "weight_map": weight_map}
         write_json(folder / "model.safetensors.index.json", index)
+
+
+def save_readable(shard: dict[str, torch.Tensor], file: Path) -> None:
+    """Save a shard with the mode that a new file gets here: safetensors' own lets nobody else read it.
+
+    Whoever serves the model is often another user than who exported it.
+    """
+    from safetensors.torch import save_file
+
+    file.touch()
+    mode = file.stat().st_mode
+    save_file(shard, str(file), metadata={"format": "pt"})
+    file.chmod(mode)
 
 
 def write_json(file: Path, values: object) -> None:
