@@ -70,7 +70,7 @@ class Completion:
     metrics: GenerationMetrics
     prompt_token_ids: tuple[int, ...] = ()
     seed: int | None = None
-    tokens: tuple[TokenEvent, ...] = ()
+    tokens: tuple[TokenEvent, ...] = field(default=(), repr=False)
 
 
 class Generation(Protocol):

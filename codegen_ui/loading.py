@@ -72,7 +72,7 @@ class Plan:
 def load_engine(name: str, **options: Unpack[LoadOptions]) -> LocalEngine:
     """Load a model and start its engine; blocks. Raises `InvalidInput` or `ModelUnavailable`."""
     plan = check_options(options)
-    return in_own_thread(lambda: run(name, plan, plan.progress))
+    return in_own_thread(lambda: run(name, plan, plan.progress, time.monotonic()))
 
 
 def make_loader(**options: Unpack[LoadOptions]) -> Loader:
@@ -80,21 +80,26 @@ def make_loader(**options: Unpack[LoadOptions]) -> Loader:
     plan = check_options(options)
 
     def load(name: str, progress: Progress) -> Loaded:
+        start = time.monotonic()
         try:
-            return Loaded(run(name, plan, progress))
+            return Loaded(run(name, plan, progress, start))
         except ModelUnavailable as error:
             if not (error.offline or isinstance(error, HubRefused)):
                 raise
             logger.warning("cannot load %s: %s Loading the bundled checkpoint instead.", name, error.reason)
-            return stand_in(error, plan, progress)
+            return stand_in(error, plan, progress, start)
 
     return load
 
 
-def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress) -> Loaded:
+def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress, start: float) -> Loaded:
     """The bundled checkpoint, under a banner naming whose place it takes. Raises `ModelUnavailable` if it cannot."""
+
+    def instead(stage: str, done: int, total: int | None) -> None:
+        progress(f"the bundled checkpoint instead: {stage}", done, total)
+
     try:
-        engine = run(BUNDLED, plan, progress)
+        engine = run(BUNDLED, plan, instead, start)
     except ModelUnavailable as second:
         reason = f"{error.reason} The bundled checkpoint cannot stand in: {second.reason}"
         raise ModelUnavailable(error.model, reason, offline=error.offline) from second
@@ -106,9 +111,11 @@ def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress) -> Loaded:
     return Loaded(engine, notice)
 
 
-def run(name: str, plan: Plan, progress: Progress) -> LocalEngine:
-    """Open, load and start. Raises `ModelUnavailable`, or `InvalidInput` for a device that this machine lacks."""
-    start = time.monotonic()
+def run(name: str, plan: Plan, progress: Progress, start: float) -> LocalEngine:
+    """Open, load and start; `start` is when that was asked for, in `time.monotonic()` seconds.
+
+    Raises `ModelUnavailable`, or `InvalidInput` for a device that this machine lacks.
+    """
     # The imports take seconds, in which the hub can be asked.
     imports = threading.Thread(target=import_libraries, name="import torch and transformers", daemon=True)
     imports.start()

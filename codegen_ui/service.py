@@ -176,7 +176,7 @@ class Service:
                 loaded = self._load(name, lambda stage, done, total: self._progress(name, stage, done, total))
             except PlaygroundError as error:
                 message = error.reason if isinstance(error, ModelUnavailable) else str(error)
-                logger.error("cannot load %s: %s", name, message)
+                logger.debug("cannot load %s: %s", name, message)  # whoever watches the statuses says it
                 self._set(ModelStatus(name, Phase.FAILED, message=message))
                 return
             except Exception:

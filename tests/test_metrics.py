@@ -71,7 +71,7 @@ def test_the_state_moves_from_queue_to_done_and_latency_grows_meanwhile() -> Non
     assert record.snapshot(50.0).latency_seconds == 4.0
 
 
-def test_tokens_accepted_together_have_gaps_of_nothing_between_them() -> None:
+def test_tokens_accepted_together_are_one_step_for_the_gaps() -> None:
     record = MetricsRecorder(0.0)
     record.started(0.0)
     record.tokens(1.0)
@@ -79,7 +79,11 @@ def test_tokens_accepted_together_have_gaps_of_nothing_between_them() -> None:
     record.tokens(1.5, 3)
     figures = record.snapshot(2.0)
     assert (figures.output_tokens, figures.drafted_tokens, figures.accepted_tokens) == (4, 4, 3)
-    assert figures.itl_p50_seconds == 0.0
+    assert figures.itl_p50_seconds == figures.itl_p95_seconds == 0.5
+
+
+def test_a_short_run_has_a_line_to_draw() -> None:
+    assert len(rate_history([1.0, 1.1, 1.1, 1.2], 0.9, 1.2)) == 2
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 101])

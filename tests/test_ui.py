@@ -39,7 +39,7 @@ from codegen_ui.ui.prompt_panel import meter_value
 from codegen_ui.ui.runs import COLUMNS, RunRecord, title_of, to_csv, to_row
 from codegen_ui.ui.streaming import Pace, Streams
 from codegen_ui.ui.visitors import MAX_TABS, Visitors
-from tests.fake_engine import FakeEngine, serve, wait_until
+from tests.fake_engine import CONTEXT, FakeEngine, serve, wait_until
 
 
 class TestInputs:
@@ -235,7 +235,7 @@ class TestStreams:
     def test_the_lines_grow_and_end_with_the_figures(self) -> None:
         service = serve(FakeEngine(("    return", " 1", "\n"), seconds=0.15))
         seen = asyncio.run(updates(Streams(service, Visitors()), Inputs("def f():\n", stop_at="eos")))
-        lengths = [len("".join(lines)) for lines, _ in seen]
+        lengths = [len("".join(lines)) for lines, _ in seen if lines is not None]
         assert lengths == sorted(lengths)
         assert len(set(lengths)) >= 3
         assert seen[-1][1]["state"] == "done"
@@ -245,6 +245,7 @@ class TestStreams:
         engine = FakeEngine()
         seen = asyncio.run(updates(Streams(serve(engine), Visitors()), Inputs("x", seed="no")))
         assert (seen[-1][1]["field"], seen[-1][1]["tone"]) == ("seed", "error")
+        assert [lines for lines, _ in seen] == [None], "the last output stays"
         assert engine.requests == []
 
     def test_a_prompt_is_escaped(self) -> None:
@@ -334,6 +335,12 @@ class TestStreams:
         assert tab.last_text.startswith("    return 1")
         assert [run.number for run in tab.runs] == [1]
 
+    def test_the_table_names_what_really_ran(self) -> None:
+        visitors = Visitors()
+        service = serve(FakeEngine(), name="asked/for")
+        asyncio.run(updates(Streams(service, visitors), Inputs("def f():\n"), "tab"))
+        assert visitors.tab("tab").runs[0].model == "fake"
+
 
 class TestVisitors:
     def test_the_oldest_tabs_are_forgotten(self) -> None:
@@ -358,6 +365,24 @@ class TestActions:
         event: Any = SimpleNamespace(kind="example", index=0)
         filled = asyncio.run(self.make().pick([], None, event))
         assert filled[:3] == ["def one():\n", 128, 0]
+
+    def go_on(self, engine: FakeEngine, typed: str, max_length: int) -> tuple[Any, Any]:
+        """Run "def f():", then continue with `typed` in the editor."""
+        service, visitors = serve(engine), Visitors()
+        asyncio.run(updates(Streams(service, visitors), Inputs("def f():\n", max_length=max_length), "s"))
+        return asyncio.run(Actions(service, (), visitors).go_on(typed, max_length, None, request_of("s")))
+
+    def test_going_on_raises_a_maximum_length_that_is_used_up(self) -> None:
+        engine = FakeEngine(("    a = 1\n",) * 50)
+        prompt, max_length = self.go_on(engine, "def f():\n", 10)
+        assert prompt == "def f():\n" + "    a = 1\n" * 8
+        assert max_length == CONTEXT, "the room for going on is more than this engine's context"
+
+    def test_going_on_leaves_a_maximum_length_that_has_room(self) -> None:
+        assert self.go_on(FakeEngine(), "def f():\n", 100) == ("def f():\n    return 1\n", gr.skip())
+
+    def test_going_on_keeps_what_was_typed_since(self) -> None:
+        assert self.go_on(FakeEngine(), "def g():\n", 100) == ("def g():\n", gr.skip())
 
     @pytest.mark.parametrize("index", [-1, 1, "0", None])
     def test_an_example_that_is_not_there_changes_nothing(self, index: Any) -> None:

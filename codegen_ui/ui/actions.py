@@ -28,6 +28,8 @@ from codegen_ui.ui.streaming import Lines, Streams
 from codegen_ui.ui.visitors import Visitors
 
 TYPING_PAUSE_SECONDS = 0.2
+ENOUGH_TO_GO_ON, ROOM_TO_GO_ON = 32, 128
+"""New tokens that a maximum length must leave when a completion is continued; else it is raised to leave so many."""
 LOADING_TICK_SECONDS = 0.6
 QUIET_TICK_SECONDS = 2.0
 SETTINGS = FIELDS[1:]
@@ -47,7 +49,8 @@ class Actions:
         *fields, model = values
         async for update in self._streams.run(Inputs(*fields), model, session_of(request)):
             # At the end Gradio sends the last value again, which must not undo what another handler has shown since.
-            yield (gr.skip(), gr.skip()) if update is None else update
+            lines, live = update or (None, gr.skip())
+            yield gr.skip() if lines is None else lines, live
 
     async def stop(self, request: gr.Request) -> None:
         """Stop this tab's run; its stream shows the end itself."""
@@ -64,10 +67,19 @@ class Actions:
         tab.last_prompt = tab.last_text = ""
         return "", [], figures.idle()
 
-    async def go_on(self, prompt: str, request: gr.Request) -> str:
-        """The prompt to continue from: the last output, prompt included; the prompt as it is where there is none."""
+    async def go_on(self, prompt: str, max_length: Any, model: str | None, request: gr.Request) -> tuple[Any, Any]:
+        """The prompt to continue from, and a maximum length with room to do so.
+
+        That is the last output, prompt included, unless something else was typed since or there is none.
+        """
         tab = self._visitors.tab(session_of(request))
-        return tab.last_prompt + tab.last_text if tab.last_text else prompt
+        if prompt == tab.last_prompt:
+            prompt += tab.last_text
+        engine = self._service.engines().get(self._service.status(model).name)
+        tokens = await asyncio.to_thread(engine.count_tokens, prompt) if engine is not None and prompt else None
+        if engine is None or tokens is None or tokens + ENOUGH_TO_GO_ON <= int(max_length or 0):
+            return prompt, gr.skip()
+        return prompt, min(engine.info.context, tokens + max(tab.last_allowance, ROOM_TO_GO_ON))
 
     async def runs(self, request: gr.Request) -> dict[str, Any]:
         return runs_value(self._visitors.tab(session_of(request)).runs)

@@ -57,6 +57,7 @@ def build_gallery_panel(examples: Sequence[Example]) -> GalleryPanel:
 def build_keep_panel() -> KeepPanel:
     with gr.Row(elem_id="cg-keep"):
         title = gr.Textbox(
+            label="Title for this prompt",
             show_label=False,
             container=False,
             placeholder="Title for this prompt",

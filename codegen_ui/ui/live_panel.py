@@ -47,7 +47,7 @@ def template() -> str:
 <figure class="cg-plot"><svg viewBox="0 0 {figures.PLOT_WIDTH:.0f} {figures.PLOT_HEIGHT:.0f}" preserveAspectRatio="none"
 role="img" aria-label="Output tokens per second over time"><polygon></polygon><polyline></polyline></svg>
 <figcaption data-f="peak"></figcaption></figure></div>
-<dl class="cg-small">{small}</dl>
+<details class="cg-more" open><summary>All figures</summary><dl class="cg-small">{small}</dl></details>
 """
 
 

@@ -116,7 +116,8 @@ def wire_generation(blocks: gr.Blocks, panels: Panels, actions: Actions) -> None
         "preprocess": False,
         "postprocess": False,
     }
-    refill = {"fn": actions.go_on, "inputs": prompt.prompt, "outputs": prompt.prompt, **QUIET}
+    ahead = [prompt.prompt, panels.settings.max_length]
+    refill = {"fn": actions.go_on, "inputs": [*ahead, panels.model.picker], "outputs": ahead, **QUIET}
     fill = {"fn": actions.pick, "inputs": [gallery.saved, panels.model.picker], "outputs": panels.inputs, **QUIET}
     for run in (
         prompt.generate.click(**generate, trigger_mode="multiple"),

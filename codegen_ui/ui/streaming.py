@@ -14,7 +14,7 @@ from datetime import datetime
 
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.generation import Generation, Snapshot
-from codegen_ui.highlight import IncrementalHighlighter, highlight
+from codegen_ui.highlight import IncrementalHighlighter
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import ModelStatus, Phase, Service
 from codegen_ui.ui import figures
@@ -29,8 +29,8 @@ LOADING_POLL_SECONDS = 0.25
 Lines = list[str]
 """The output's value: safe HTML, one string a line."""
 
-Update = tuple[Lines, Live]
-"""What a page shows at one moment."""
+Update = tuple[Lines | None, Live]
+"""What a page shows at one moment; None leaves the output as it is."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,19 @@ class Streams:
         run = tab.begin()
         try:
             request = to_request(inputs, visitor=session)
-            highlighter = IncrementalHighlighter(inputs.prompt)
-            yield highlighter.update(""), figures.waiting("starting", "", 0.0)
+            yield None, figures.waiting("starting", "", 0.0)
             started = time.monotonic()
             async for status in self._loading(model, run):
                 latency = time.monotonic() - started
-                yield highlighter.update(""), figures.waiting("loading", progress_text(status), latency)
+                yield None, figures.waiting("loading", progress_text(status), latency)
             if run.superseded:
                 yield None
                 return
             if run.stopped:
-                yield highlighter.update(""), figures.refused("Stopped before the model was loaded.")
+                yield None, figures.refused("Stopped before the model was loaded.")
                 return
             generation = await self._submit(request, model, run)
+            highlighter = IncrementalHighlighter(inputs.prompt)
             async for snapshot in self._snapshots(generation, run):
                 if run.superseded:
                     yield None
@@ -88,9 +88,9 @@ class Streams:
                 else:
                     yield highlighter.update(snapshot.text), figures.live(snapshot)
         except InvalidInput as problem:
-            yield [], figures.invalid(problem)
+            yield None, figures.invalid(problem)
         except PlaygroundError as error:
-            yield highlight(inputs.prompt), figures.refused(str(error))
+            yield None, figures.refused(str(error))
         finally:
             tab.end(run)
 
@@ -149,6 +149,8 @@ class Streams:
 
     def _record(self, tab: Tab, prompt: str, request: GenerationRequest, model: str | None, last: Snapshot) -> None:
         number = tab.runs[-1].number + 1 if tab.runs else 1
-        name = self._service.status(model).name
+        status = self._service.status(model)
+        # What really ran, which need not be what was asked for: the bundled checkpoint may stand in.
+        name = status.name if status.info is None else status.info.name
         tab.record(RunRecord(number, datetime.now().astimezone(), name, request, last))
-        tab.last_prompt, tab.last_text = prompt, last.text
+        tab.last_prompt, tab.last_text, tab.last_allowance = prompt, last.text, last.metrics.max_new_tokens

@@ -43,6 +43,7 @@ class Tab:
     run: Run | None = None
     last_prompt: str = ""
     last_text: str = ""
+    last_allowance: int = 0  # new tokens that the last run might have taken
     runs: list[RunRecord] = field(default_factory=list)
 
     def begin(self) -> Run:

@@ -93,6 +93,8 @@ window.codegenUI = (() => {
       const field = document.querySelector("#cg-seed input, #cg-seed textarea");
       if (/^\d+$/.test(seed)) { type(field, seed); field.focus(); }
     });
+    const narrow = matchMedia("(max-width: 900px)").matches;
+    element.querySelector(".cg-more").open = !narrow;  // where the code would not fit below
     const line = element.querySelector("polyline");
     const area = element.querySelector("polygon");
     const svg = element.querySelector("svg");
@@ -108,7 +110,9 @@ window.codegenUI = (() => {
       showProblem(value.field, value.problem);
       const stop = button("cg-stop");
       if (stop) stop.disabled = !value.busy;
+      const begins = value.busy && !document.body.classList.contains("cg-busy");
       document.body.classList.toggle("cg-busy", Boolean(value.busy));
+      if (begins && narrow) element.scrollIntoView({ block: "start" });
     });
   }
 
