@@ -230,7 +230,7 @@ def test_the_log_names_a_completion_as_its_answer_does(
 @pytest.mark.parametrize(
     ("param", "body", "words"),
     [
-        ("n", {"n": 4}, "n: 4 is not allowed; it must be at most 3 completions a request"),
+        ("n", {"n": 4}, "n: 4 is not allowed; it must be at most 3 completions a request (generated at"),
         ("n", {"n": 2, "prompt": ["a", "b"]}, "n: 2 for each of 2 prompts is not allowed"),
         ("prompt", {"prompt": list("abcd")}, "prompt: a list of 4 prompts is not allowed; it must be at most 3"),
     ],
@@ -615,6 +615,7 @@ def test_the_description_tells_the_limits_as_they_are(url: str) -> None:
         "a string of 1 to 200,000 characters",
         "a list of up to 4 strings of 1 to 200 characters",
         "up to 64 a request",
+        "Default: false.",
         "one of function, paper, eos, length",
     ):
         assert words in page, words

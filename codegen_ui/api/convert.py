@@ -101,8 +101,8 @@ def check_room(body: CompletionBody, choices: int, slots: int, waiting: int) -> 
     param, given = ("n", f"{body.n}") if body.n > 1 else ("prompt", f"a list of {prompts} prompts")
     times = f" for each of {prompts} prompts" if body.n > 1 and prompts > 1 else ""
     message = (
-        f"{param}: {given}{times} is not allowed; it must be at most {slots + waiting} completions a request, "
-        f"since {slots} are generated at once here and {waiting} may wait."
+        f"{param}: {given}{times} is not allowed; it must be at most {slots + waiting} completions a request "
+        f"(generated at once: {slots}, waiting: {waiting})."
     )
     raise Problem(400, message, param=param, code="invalid_value", told=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -124,7 +125,7 @@ def link(message: dict[str, Any]) -> str:
 def rows(model: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
     required = model.get("required", [])
     for name, field in model["properties"].items():
-        default = "" if name in required or "default" not in field else f" Default: {field['default']!r}."
+        default = "" if name in required or "default" not in field else f" Default: {json.dumps(field['default'])}."
         null = " or null" if {"type": "null"} in field.get("anyOf", []) else ""
         kind = html.escape(allowed(field, definitions) + null)
         yield f"<tr><td><code>{html.escape(name)}</code><td>{kind}<td>{escaped(field, 'description')}"
