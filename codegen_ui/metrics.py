@@ -135,7 +135,7 @@ class MetricsRecorder:
             times = list(self._times)
             end = self._ended if self._ended is not None else now
             first = times[0] if times else None
-            gaps = sorted(after - before for before, after in itertools.pairwise(dict.fromkeys(times)))
+            gaps = sorted(step_gaps(times))
             latency = max(end - self._arrival, 0.0)
             output = len(times)
             decode = None
@@ -190,6 +190,11 @@ class RollingRate:
     def _forget(self, now: float) -> None:
         while self._events and self._events[0][0] <= now - self._window:
             self._events.popleft()
+
+
+def step_gaps(times: Sequence[float]) -> list[float]:
+    """Seconds between successive tokens, where those of one step, which share a time, count as one."""
+    return [after - before for before, after in itertools.pairwise(dict.fromkeys(times))]
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:

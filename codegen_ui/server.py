@@ -155,7 +155,13 @@ def create_app(service: Service, page: Page, settings: Settings) -> FastAPI:
 
     app = FastAPI(title="CodeGen Playground", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(Security)
-    api.register(app, service, keys=api.read_keys(settings.api_key_file), log_prompts=settings.log_prompts)
+    api.register(
+        app,
+        service,
+        keys=api.read_keys(settings.api_key_file),
+        log_prompts=settings.log_prompts,
+        root_path=settings.root_path,
+    )
     gr.mount_gradio_app(
         app,
         page.blocks,

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from codegen_ui.generation import Engine, EngineStats
+from codegen_ui.metrics import step_gaps
 from codegen_ui.observe import Ended, Refused
 from codegen_ui.request import FinishReason
 from codegen_ui.service import Service
@@ -100,7 +101,7 @@ class RequestHistograms:
             return Histogram(PREFIX + name, text, LABELS, buckets=buckets, registry=registry)
 
         self._ttft = histogram("time_to_first_token_seconds", "Arrival to first token.", TTFT_BUCKETS)
-        self._itl = histogram("inter_token_latency_seconds", "Gaps between successive tokens.", GAP_BUCKETS)
+        self._itl = histogram("inter_token_latency_seconds", "Gaps between steps that gave tokens.", GAP_BUCKETS)
         self._whole = histogram("e2e_request_latency_seconds", "Arrival to end.", WHOLE_BUCKETS)
         self._queue = histogram("request_queue_time_seconds", "Arrival to the first work on it.", TTFT_BUCKETS)
         self._prompt = histogram("request_prompt_tokens", "Prompt tokens of a request.", TOKEN_BUCKETS)
@@ -116,8 +117,8 @@ class RequestHistograms:
         if figures.ttft_seconds is not None:
             self._ttft.labels(ended.model).observe(figures.ttft_seconds)
         gaps = self._itl.labels(ended.model)
-        for before, after in zip(ended.times, ended.times[1:], strict=False):
-            gaps.observe(after - before)
+        for gap in step_gaps(ended.times):
+            gaps.observe(gap)
 
     def refused(self, refused: Refused) -> None:
         """Nothing to time."""
