@@ -80,9 +80,10 @@ gave.
 
 ## Limits
 
-It knows the tasks it was taught and their near relatives; asked for anything else it writes plausible nonsense, and it
-is often wrong about tasks that it was taught, too. It understands little English. It was trained on windows of at most
-{longest} tokens. Read what it writes before you run it.
+It knows the tasks it was taught and their near relatives; asked for anything else it writes plausible nonsense, and
+it is often wrong about tasks that it was taught, too. It understands little English, and of words and parameter names
+that its training text has not it makes little: where the pass rate of the held-out part is near zero, that is why. It
+was trained on windows of at most {longest} tokens. Read what it writes before you run it.
 """
 LABELS = {
     "pass_at_1": "pass@1, suite",
