@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-MAX_STALL_STEPS = 2.2
+MAX_STALL_STEPS = 2.3
 """A step that also prefills should take this many pure decode steps; the longest is to stay under 3."""
 IDLE_STEP_SECONDS = 0.25
 """How long a step may take while nobody decodes: how late a stop or a newcomer is noticed."""
-MIN_CHUNK, MIN_IDLE_CHUNK = 2, 32
+MIN_CHUNK, MIN_IDLE_CHUNK = 4, 32
 READING = 15
 """Reading a prompt's keys and values takes as long as this many tokens' attention to them."""
 MAX_CHUNK = 1024
