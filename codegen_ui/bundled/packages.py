@@ -18,13 +18,15 @@ def fetch_packages(folder: Path, requirements: Path = REQUIREMENTS) -> None:
         subprocess.CalledProcessError: pip could not download one of them; its own message is on stderr.
     """
     pins = [line for line in requirements.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    missing = [pin for pin in pins if not (folder / pin.replace("==", "-")).is_dir()]
-    for pin in missing:
+    for pin in pins:
+        target = folder / pin.replace("==", "-")
+        if target.is_dir():
+            continue
         print(f"fetching {pin}", flush=True)
         with tempfile.TemporaryDirectory() as wheels:
             options = ["--quiet", "--no-deps", "--only-binary=:all:", "--dest", wheels]
             subprocess.run([sys.executable, "-m", "pip", "download", *options, pin], check=True)
-            unpack(next(Path(wheels).glob("*.whl")), folder / pin.replace("==", "-"))
+            unpack(next(Path(wheels).glob("*.whl")), target)
 
 
 def unpack(wheel: Path, folder: Path) -> None:

@@ -7,6 +7,7 @@ stored after rotary embedding; they therefore belong to the positions at which t
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 from collections.abc import Sequence
@@ -160,7 +161,8 @@ def _zeros(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> 
     count = math.prod(shape)
     memory = mmap.mmap(-1, count * dtype.itemsize)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        # Streams that began together reach new pages together, one for each layer and head of each: with small pages
-        # every sixteenth step took three times as long.
-        memory.madvise(mmap.MADV_HUGEPAGE)
+        # Fewer faults and page walks: every layer and head of a slot lies in pages of its own. A kernel without large
+        # pages refuses, and the small ones do.
+        with contextlib.suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(memory, dtype=dtype, count=count).view(shape)
