@@ -22,9 +22,9 @@ from codegen_ui.checkpoints import (
     required_bytes,
 )
 from codegen_ui.checkpoints.progress import Progress, no_progress, readable_bytes
-from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.options import DEVICES, DTYPES, QUANTIZE, EngineOptions
-from codegen_ui.engine.waiting import in_own_thread
+from codegen_ui.engine.threads import in_own_thread
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo
 from codegen_ui.request import check_integer, check_number
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from codegen_ui.checkpoints import Checkpoint
     from codegen_ui.engine.engine import LocalEngine
-    from codegen_ui.engine.model import CodeGenModel
+    from codegen_ui.engine.model.decoder import CodeGenModel
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class LoadOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoadPlan:
     """Checked options: where and how to load, and how to run what was loaded."""
 
     revision: str | None
@@ -92,7 +92,7 @@ def make_loader(**options: Unpack[LoadOptions]) -> Loader:
     return load
 
 
-def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress, start: float) -> Loaded:
+def stand_in(error: ModelUnavailable, plan: LoadPlan, progress: Progress, start: float) -> Loaded:
     """The bundled checkpoint, under a banner naming whose place it takes. Raises `ModelUnavailable` if it cannot."""
 
     def instead(stage: str, done: int, total: int | None) -> None:
@@ -111,7 +111,7 @@ def stand_in(error: ModelUnavailable, plan: Plan, progress: Progress, start: flo
     return Loaded(engine, notice)
 
 
-def run(name: str, plan: Plan, progress: Progress, start: float) -> LocalEngine:
+def run(name: str, plan: LoadPlan, progress: Progress, start: float) -> LocalEngine:
     """Open, load and start; `start` is when that was asked for, in `time.monotonic()` seconds.
 
     Raises `ModelUnavailable`, or `InvalidInput` for a device that this machine lacks.
@@ -147,10 +147,10 @@ def run(name: str, plan: Plan, progress: Progress, start: float) -> LocalEngine:
         checkpoint.weights.close()
 
 
-def load_model(checkpoint: Checkpoint, plan: Plan, progress: Progress) -> CodeGenModel:
+def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> CodeGenModel:
     """The checkpoint's weights on the device."""
     from codegen_ui.engine.device import resolve_device, resolve_dtype, resolve_quantize
-    from codegen_ui.engine.model import CodeGenModel
+    from codegen_ui.engine.model.decoder import CodeGenModel
 
     device = resolve_device(plan.device)
     return CodeGenModel.load(
@@ -163,7 +163,7 @@ def load_model(checkpoint: Checkpoint, plan: Plan, progress: Progress) -> CodeGe
     )
 
 
-def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: Plan, start: float) -> LocalEngine:
+def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: LoadPlan, start: float) -> LocalEngine:
     """An engine around the model; `start` is when loading began, in `time.monotonic()` seconds."""
     from codegen_ui.bundled.task import common_code
     from codegen_ui.engine.device import device_name, memory_used
@@ -200,7 +200,7 @@ def out_of_memory(error: BaseException) -> bool:
 ADVICE = "Choose a smaller model, quantize int8, or dtype bfloat16, or use a machine with more memory."
 
 
-def check_memory(name: str, config: ModelConfig, plan: Plan) -> None:
+def check_memory(name: str, config: ModelConfig, plan: LoadPlan) -> None:
     """Raises `ModelUnavailable` before weights are downloaded or read where they cannot fit."""
     from codegen_ui.engine.device import memory_free, resolve_device, resolve_dtype, resolve_quantize
 
@@ -221,7 +221,7 @@ def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def check_options(options: Mapping[str, object]) -> Plan:
+def check_options(options: Mapping[str, object]) -> LoadPlan:
     """Raises `InvalidInput` naming the option, its value and what is allowed."""
     for name, value in options.items():
         if name not in LoadOptions.__annotations__:
@@ -235,7 +235,7 @@ def check_options(options: Mapping[str, object]) -> Plan:
     if not isinstance(lookup, bool):
         raise InvalidInput("lookup", lookup, "True or False")
     defaults = EngineOptions()
-    return Plan(
+    return LoadPlan(
         revision=revision,
         device=choice(options, "device", DEVICES),
         dtype=choice(options, "dtype", DTYPES),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from codegen_ui.generation import Engine, Generation, ModelInfo
 from codegen_ui.request import GenerationRequest
@@ -46,12 +47,6 @@ class ModelStatus:
     message: str = ""
     notice: str = ""
     info: ModelInfo | None = None
-
-
-class Progress(Protocol):
-    """Reports how far a stage of loading is, in bytes."""
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from codegen_ui.bench.rates import measure
 from codegen_ui.bench.report import Report, markdown
 from codegen_ui.bench.rounds import medians, take_turns
 from codegen_ui.bench.serving import generate_index
-from codegen_ui.engine.lookup import Memory, Rates
+from codegen_ui.engine.speculation.lookup import AcceptanceRates, EarlierTexts
 
 
 class Elsewhere:
@@ -103,19 +103,19 @@ def test_tables_line_up() -> None:
 
 def test_a_replay_makes_every_token_once_and_repetition_pays() -> None:
     loop = [1, 2, 3, 4, 5, 6] * 20
-    found = replay([9, 9], loop, COSTS, None, Rates())
+    found = replay([9, 9], loop, COSTS, None, AcceptanceRates())
     assert found.tokens == len(loop) - 1 == found.steps + found.accepted
     assert found.seconds < 0.4 * found.tokens * COSTS[0]
 
 
 def test_a_replay_without_repetition_costs_what_plain_decoding_does() -> None:
-    found = replay([1000], list(range(100)), COSTS, None, Rates())
+    found = replay([1000], list(range(100)), COSTS, None, AcceptanceRates())
     assert (found.drafted, found.steps) == (0, 99)
     assert found.seconds == pytest.approx(99 * COSTS[0])
 
 
 def test_a_second_click_is_drafted_from_the_first() -> None:
-    memory, rates = Memory(), Rates()
+    memory, rates = EarlierTexts(), AcceptanceRates()
     first, again = (replay([1000], list(range(100)), COSTS, memory, rates) for _ in range(2))
     assert again.steps < first.steps / 3
 

@@ -16,8 +16,8 @@ from transformers import AutoConfig, CodeGenConfig, CodeGenForCausalLM
 
 from codegen_ui.checkpoints import BUNDLED, KNOWN_MODELS, checkpoint, open_checkpoint, parameter_count, required_bytes
 from codegen_ui.checkpoints.progress import readable_bytes
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.shapes import parameter_shapes
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.shapes import parameter_shapes
 from codegen_ui.errors import ModelUnavailable
 
 

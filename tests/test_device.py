@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from codegen_ui.engine import device
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.linear import int8_available
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.linear import int8_available
 from codegen_ui.errors import InvalidInput
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

@@ -15,9 +15,9 @@ from tiny import Tiny, tiny
 
 from codegen_ui.engine import runner
 from codegen_ui.engine.engine import LocalEngine
-from codegen_ui.engine.kv_cache import KVCache
-from codegen_ui.engine.live import LiveGeneration
-from codegen_ui.engine.model import CodeGenModel, Segment
+from codegen_ui.engine.generation import LiveGeneration
+from codegen_ui.engine.kv.cache import KVCache
+from codegen_ui.engine.model.decoder import CodeGenModel, Segment
 from codegen_ui.engine.runner import Runner, SequenceState
 from codegen_ui.engine.stream import decode_all, plain_tokenizer
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput
@@ -182,7 +182,7 @@ def test_lookup_changes_no_token(values: dict[str, float]) -> None:
 
 def always(engine: LocalEngine) -> None:
     """Draft wherever there is something to draft from: a tiny model's step times are noise."""
-    engine._pace.step_seconds = lambda rows: 1 + rows / 1e6  # type: ignore[method-assign]
+    engine._costs.step_seconds = lambda rows: 1 + rows / 1e6  # type: ignore[method-assign]
 
 
 def test_lookup_is_counted_in_the_generations_figures() -> None:

@@ -12,14 +12,14 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 import codegen_ui
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.linear import int8_available
-from codegen_ui.engine.model import CodeGenModel, Segment
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.decoder import CodeGenModel, Segment
+from codegen_ui.engine.model.linear import int8_available
 
 torch.set_num_threads(1)
 PACKAGE = Path(codegen_ui.__file__).parent
 CHECKPOINT = PACKAGE / "bundled" / "checkpoint"
-TEXTS = ("request.py", "metrics.py", "engine/plan.py")
+TEXTS = ("request.py", "metrics.py", "engine/model/layout.py")
 """Python of this project that the checkpoint was not trained on."""
 
 

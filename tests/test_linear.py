@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from codegen_ui.engine.linear import (
+from codegen_ui.engine.model.linear import (
     ACTIVATION_LEVELS,
     DenseLinear,
     Int8Linear,

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import random
 
-from codegen_ui.engine.lookup import (
+from codegen_ui.engine.speculation.lookup import (
     ALLOWED_LOSS,
     FIRST_ALLOWANCE_STEPS,
     MAX_MATCH,
     MEMORY_TOKENS,
+    AcceptanceRates,
     DraftBudget,
+    EarlierTexts,
     Lookup,
-    Memory,
-    Rates,
 )
 
 
-def lookup(tokens: list[int], memory: Memory | None = None) -> Lookup:
+def lookup(tokens: list[int], memory: EarlierTexts | None = None) -> Lookup:
     index = Lookup(memory)
     index.extend(tokens)
     return index
 
 
-def remembered(*sequences: list[int]) -> Memory:
-    memory = Memory()
+def remembered(*sequences: list[int]) -> EarlierTexts:
+    memory = EarlierTexts()
     for tokens in sequences:
         memory.add(tokens)
     return memory
@@ -71,7 +71,7 @@ def test_the_own_text_wins_among_equal_matches() -> None:
 
 
 def test_a_store_is_drafted_from_and_gives_way_to_what_was_seen_since() -> None:
-    memory = Memory([[1, 2, 3, 40], [8, 9]])
+    memory = EarlierTexts([[1, 2, 3, 40], [8, 9]])
     assert lookup([5, 2, 3], memory).draft(8).tokens == [40]
     assert lookup([5, 40, 8], memory).draft(8).tokens == []
     memory.add([2, 3, 50])
@@ -119,27 +119,27 @@ def decode(budget: DraftBudget, steps: int, accept: float, costs: list[float], s
 def test_wrong_drafts_cost_at_most_three_percent() -> None:
     for costs in (COSTS, [1 + 0.4 * k for k in range(9)]):
         for steps in (30, 64, 500):
-            elapsed, tokens = decode(DraftBudget(Rates()), steps, 0.0, costs)
+            elapsed, tokens = decode(DraftBudget(AcceptanceRates()), steps, 0.0, costs)
             assert elapsed - tokens <= ALLOWED_LOSS * elapsed + FIRST_ALLOWANCE_STEPS * costs[0] + 1e-9
             assert steps < 64 or elapsed / tokens <= 1.03
 
 
 def test_right_drafts_get_longer_and_pay_off() -> None:
-    budget = DraftBudget(Rates())
+    budget = DraftBudget(AcceptanceRates())
     elapsed, tokens = decode(budget, 200, 0.95, COSTS)
     assert tokens / elapsed > 3
     assert budget.length(MAX_MATCH, COSTS) >= 6
 
 
 def test_drafts_are_short_where_rows_are_dear() -> None:
-    budget = DraftBudget(Rates())
+    budget = DraftBudget(AcceptanceRates())
     dear = [1 + 0.5 * k for k in range(9)]
     decode(budget, 100, 0.6, dear)
     assert budget.length(MAX_MATCH, dear) <= 2
 
 
 def test_short_matches_earn_no_long_drafts_until_they_have_been_right() -> None:
-    rates = Rates()
+    rates = AcceptanceRates()
     assert DraftBudget(rates).length(1, COSTS) < DraftBudget(rates).length(MAX_MATCH, COSTS)
     for _ in range(60):
         rates.observe(1, 4, 4)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from transformers import CodeGenConfig, CodeGenForCausalLM
 
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.kv_cache import KVCache
-from codegen_ui.engine.linear import int8_available
-from codegen_ui.engine.model import CodeGenModel, Segment, gelu_tanh_
+from codegen_ui.engine.kv.cache import KVCache
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.decoder import CodeGenModel, Segment, gelu_tanh_
+from codegen_ui.engine.model.linear import int8_available
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # the models here are too small for two

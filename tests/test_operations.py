@@ -11,9 +11,10 @@ from fake_engine import FakeEngine, serve, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 from web import api_app, running
 
+from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.request import GenerationRequest
-from codegen_ui.service import Loaded, Phase, Progress, Service
+from codegen_ui.service import Loaded, Phase, Service
 
 
 @pytest.fixture

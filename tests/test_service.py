@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo
-from codegen_ui.service import Loaded, ModelStatus, Phase, Progress, Service
+from codegen_ui.service import Loaded, ModelStatus, Phase, Service
 
 
 def engine(name: str) -> Any:

@@ -12,9 +12,9 @@ import torch
 from small_checkpoints import random_model, write_tokenizer
 from transformers import CodeGenForCausalLM, CodeGenTokenizer
 
-from codegen_ui.engine.config import ModelConfig
 from codegen_ui.engine.engine import LocalEngine
-from codegen_ui.engine.model import CodeGenModel
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.options import EngineOptions
 from codegen_ui.generation import ModelInfo
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codegen_ui.bench.report import GOALS, Report
-from codegen_ui.engine.waiting import wait_briefly
+from codegen_ui.engine.threads import wait_briefly
 
 COMMANDS = {
     "engine": "our engine alone, by number of streams",

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from codegen_ui.bench.contenders import Contender
-from codegen_ui.engine.waiting import SPIN_VARIABLE, wait_briefly
+from codegen_ui.engine.threads import SPIN_VARIABLE, wait_briefly
 
 
 class Apart:

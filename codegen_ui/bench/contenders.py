@@ -12,7 +12,7 @@ from codegen_ui.bench.checkpoint import BenchModel
 from codegen_ui.bench.report import say
 from codegen_ui.checkpoints import open_checkpoint
 from codegen_ui.engine.engine import LocalEngine
-from codegen_ui.engine.model import CodeGenModel
+from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.loading import check_options, load_model
 from codegen_ui.request import GenerationRequest
 

@@ -22,7 +22,14 @@ from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, take_turns
 from codegen_ui.bundled.task import common_code
 from codegen_ui.engine.engine import LocalEngine
-from codegen_ui.engine.lookup import MAX_DRAFT, MAX_MATCH, DraftBudget, Lookup, Memory, Rates
+from codegen_ui.engine.speculation.lookup import (
+    MAX_DRAFT,
+    MAX_MATCH,
+    AcceptanceRates,
+    DraftBudget,
+    EarlierTexts,
+    Lookup,
+)
 from codegen_ui.gallery import load_gallery
 from codegen_ui.request import GenerationRequest
 
@@ -56,9 +63,9 @@ def run(options: argparse.Namespace, report: Report) -> None:
         )
     )
     costs = step_costs(bench_model(options.model), options.quantize[-1], options.rounds)
-    memory, rates = Memory(map(off.encode, common_code())), Rates()
+    memory, rates = EarlierTexts(map(off.encode, common_code())), AcceptanceRates()
     first, again = (total(replay(*one, costs, memory, rates) for one in outputs) for _ in range(2))
-    alone = total(replay(*one, costs, None, Rates()) for one in outputs)
+    alone = total(replay(*one, costs, None, AcceptanceRates()) for one in outputs)
     without = first.tokens * costs[0]
     worst = replay_refused(costs, 64)
     report.table(
@@ -118,7 +125,7 @@ def speed(engine: LocalEngine, requests: Sequence[GenerationRequest]) -> float:
 
 def step_costs(model: BenchModel, quantize: str, rounds: int) -> list[float]:
     """Median seconds of a step over 1, 2, ... rows of one stream, from position 200 on."""
-    from codegen_ui.engine.model import Segment
+    from codegen_ui.engine.model.decoder import Segment
 
     weights = load_weights(model, quantize)
     cache = weights.new_cache(1)
@@ -135,7 +142,11 @@ def step_costs(model: BenchModel, quantize: str, rounds: int) -> list[float]:
 
 
 def replay(
-    prompt: Sequence[int], output: Sequence[int], costs: Sequence[float], memory: Memory | None, rates: Rates
+    prompt: Sequence[int],
+    output: Sequence[int],
+    costs: Sequence[float],
+    memory: EarlierTexts | None,
+    rates: AcceptanceRates,
 ) -> Replay:
     """Decode `output` after its first token, which the prefill gave, with the engine's own drafts and budget."""
     lookup, budget = Lookup(memory), DraftBudget(rates)
@@ -164,7 +175,7 @@ def total(replays: Iterable[Replay]) -> Replay:
 
 def replay_refused(costs: Sequence[float], tokens: int) -> float:
     """How much slower `tokens` tokens are where every draft is wrong: 1 is not at all."""
-    budget, elapsed = DraftBudget(Rates()), 0.0
+    budget, elapsed = DraftBudget(AcceptanceRates()), 0.0
     for _ in range(tokens):
         drafts = budget.length(MAX_MATCH, costs)
         budget.observe(MAX_MATCH, drafts, 0, costs[drafts], costs[0])

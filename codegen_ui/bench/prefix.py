@@ -11,7 +11,7 @@ from codegen_ui.bench.checkpoint import bench_model
 from codegen_ui.bench.contenders import greedy, load, random_prompts
 from codegen_ui.bench.report import Report, say
 from codegen_ui.engine.engine import LocalEngine
-from codegen_ui.engine.live import LiveGeneration
+from codegen_ui.engine.generation import LiveGeneration
 
 STREAMS = 7
 CALM_TOKENS = 24

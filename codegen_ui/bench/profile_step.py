@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from torch.profiler import ProfilerActivity, profile
 
 from codegen_ui.bench.checkpoint import SHAPES, VOCABULARY
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.model import CodeGenModel, Segment
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.decoder import CodeGenModel, Segment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from codegen_ui.bench.checkpoint import BenchModel, bench_model
 from codegen_ui.bench.contenders import Ours, load, load_weights
 from codegen_ui.bench.rates import measure
 from codegen_ui.bench.report import Report, say
-from codegen_ui.engine.waiting import in_own_thread
+from codegen_ui.engine.threads import in_own_thread
 
 CONTEXTS = (64, 128, 256, 512, 1024, 2000)
 STREAMS = (1, 2, 4, 8, 16)
@@ -47,7 +47,7 @@ def rows_of(figures: dict[str, list[float]]) -> list[list[object]]:
 
 def by_context(model: BenchModel, quantize: str, rounds: int) -> list[float]:
     """Steps of one stream with that many tokens before it; the cache's content does not matter to the time."""
-    from codegen_ui.engine.model import Segment
+    from codegen_ui.engine.model.decoder import Segment
 
     weights = load_weights(model, quantize)
     cache = weights.new_cache(1)

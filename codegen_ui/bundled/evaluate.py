@@ -30,7 +30,7 @@ from codegen_ui.bundled.overlap import LONG_RUN, SHORT_RUN, shared_runs, words_i
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
 from codegen_ui.bundled.suite import SuiteTask, load_suite
-from codegen_ui.engine.waiting import in_own_thread
+from codegen_ui.engine.threads import in_own_thread
 from codegen_ui.gallery import load_gallery
 
 PARTS = ("textbook", "real")

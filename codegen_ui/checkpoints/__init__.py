@@ -7,7 +7,7 @@ from codegen_ui.checkpoints.hub_errors import HubRefused
 from codegen_ui.checkpoints.known import KNOWN_MODELS, KnownModel
 from codegen_ui.checkpoints.layout import required_bytes
 from codegen_ui.checkpoints.tokenizer import import_libraries
-from codegen_ui.engine.shapes import parameter_count
+from codegen_ui.engine.model.shapes import parameter_count
 
 __all__ = [
     "BUNDLED",

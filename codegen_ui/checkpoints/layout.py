@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.shapes import parameter_shapes
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.shapes import parameter_shapes
 
 BYTES_PER_VALUE = {"float32": 4, "bfloat16": 2, "float16": 2}
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.waiting import wait_briefly
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.threads import wait_briefly
 
 TOKENIZER_FILES = (
     "tokenizer.json",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.kv_cache import KVCache
-from codegen_ui.engine.linear import int8_available
+from codegen_ui.engine.kv.cache import KVCache
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.linear import int8_available
 from codegen_ui.errors import InvalidInput
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -17,16 +17,16 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.device import choose_slots, memory_total, memory_used
-from codegen_ui.engine.live import LiveGeneration
-from codegen_ui.engine.lookup import Memory
-from codegen_ui.engine.model import CodeGenModel
+from codegen_ui.engine.generation import LiveGeneration
+from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.options import EngineOptions
-from codegen_ui.engine.pace import Pace
 from codegen_ui.engine.prompts import fit_prompt
 from codegen_ui.engine.runner import Outcome, Runner, SequenceState
 from codegen_ui.engine.sampler import UniformStream
 from codegen_ui.engine.scheduler import Scheduler
+from codegen_ui.engine.speculation.lookup import EarlierTexts
 from codegen_ui.engine.stream import plain_tokenizer
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundError
 from codegen_ui.generation import EngineStats, ModelInfo
@@ -69,14 +69,14 @@ class LocalEngine:
         if options.slots is not None:
             slots, reason = options.slots, "as asked for by --slots"
         self._info = replace(info, slots=slots, slots_reason=reason, context=self._context)
-        self._pace = Pace(options.prefill_chunk)
+        self._costs = StepCosts(options.prefill_chunk)
         self._runner = Runner(
             model,
             slots,
             decodable=min(len(tokenizer), model.config.vocab_size),
             prefix_bytes=options.prefix_cache_mb * MIB,
-            lookup=Memory(map(self._encode, common_code)) if options.lookup else None,
-            pace=self._pace,
+            lookup=EarlierTexts(map(self._encode, common_code)) if options.lookup else None,
+            costs=self._costs,
         )
         self._lock = threading.Lock()
         # Under the lock: everything down to the totals.
@@ -280,7 +280,7 @@ class LocalEngine:
             running = self._scheduler.running
             decoding = sum(1 for sequence in running if not sequence.prefill_left)
             context = sum(s.computed for s in running if s.prefill_left and not s.held)
-            plan = self._scheduler.plan(self._pace.chunk(decoding, context))
+            plan = self._scheduler.plan(self._costs.chunk(decoding, context))
         if not plan:
             return
         try:

@@ -9,13 +9,21 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from codegen_ui.engine.kv_cache import CachedKV
-from codegen_ui.engine.lookup import MAX_DRAFT, NOTHING, Draft, DraftBudget, Lookup, Memory, Rates
-from codegen_ui.engine.model import CodeGenModel, Segment
-from codegen_ui.engine.pace import Pace
-from codegen_ui.engine.prefix_cache import PrefixCache, common_prefix
+from codegen_ui.engine.costs import StepCosts
+from codegen_ui.engine.kv.cache import CachedKV
+from codegen_ui.engine.kv.prefixes import PrefixCache, common_prefix
+from codegen_ui.engine.model.decoder import CodeGenModel, Segment
 from codegen_ui.engine.sampler import BROKEN, Drawn, RowParams, Sampler, UniformStream
 from codegen_ui.engine.scheduler import Job, Plan
+from codegen_ui.engine.speculation.lookup import (
+    MAX_DRAFT,
+    NOTHING,
+    AcceptanceRates,
+    Draft,
+    DraftBudget,
+    EarlierTexts,
+    Lookup,
+)
 from codegen_ui.request import SamplingParams
 
 MAX_DRAFTING = 4
@@ -43,7 +51,7 @@ class SequenceState(Job):
     uniforms: UniformStream = field(default_factory=lambda: UniformStream(0, 0))
     seen: Tensor | None = None
     lookup: Lookup | None = None
-    draft_budget: DraftBudget = field(default_factory=lambda: DraftBudget(Rates()))
+    draft_budget: DraftBudget = field(default_factory=lambda: DraftBudget(AcceptanceRates()))
 
 
 @dataclass(frozen=True)
@@ -69,28 +77,35 @@ class Runner:
         decodable: see `Sampler`.
         prefix_bytes: budget of the prefix cache; 0 is off.
         lookup: what to draft from beside a sequence's own text; None drafts nothing.
-        pace: learns from the steps.
+        costs: learns from the steps.
     """
 
     def __init__(
-        self, model: CodeGenModel, slots: int, *, decodable: int, prefix_bytes: int, lookup: Memory | None, pace: Pace
+        self,
+        model: CodeGenModel,
+        slots: int,
+        *,
+        decodable: int,
+        prefix_bytes: int,
+        lookup: EarlierTexts | None,
+        costs: StepCosts,
     ) -> None:
         self._model = model
         self._sampler = Sampler(decodable)
-        self._memory, self._rates = lookup, Rates()
-        self._pace = pace
+        self._memory, self._rates = lookup, AcceptanceRates()
+        self._costs = costs
         self.cache = model.new_cache(slots)
         self.prefixes: PrefixCache[CachedKV] = PrefixCache(prefix_bytes)
 
     @torch.inference_mode()
     def warm_up(self) -> None:
-        """A few steps in slot 0, which allocate what the first visitor would otherwise wait for and teach `pace`."""
+        """A few steps in slot 0, which allocate what the first visitor would otherwise wait for and teach `costs`."""
         length = min(WARM_UP_PREFILL, self.cache.length)
         self._timed(length, 1)  # pays for allocations
         for rows in WARM_UP_ROWS:
             if rows <= length:
-                self._pace.observe(rows, 0, self._timed(rows, rows))
-        self._pace.observe(0, length, self._timed(length, 1))
+                self._costs.observe(rows, 0, self._timed(rows, rows))
+        self._costs.observe(0, length, self._timed(length, 1))
 
     def _timed(self, tokens: int, logits: int) -> float:
         """Seconds of a step over `tokens` tokens at the start of slot 0, whose logits are looked at."""
@@ -171,7 +186,7 @@ class Runner:
         draft = sequence.lookup.draft(most)
         if not draft.tokens:
             return NOTHING
-        costs = [self._pace.step_seconds(streams + extra) for extra in range(len(draft.tokens) + 1)]
+        costs = [self._costs.step_seconds(streams + extra) for extra in range(len(draft.tokens) + 1)]
         return Draft(draft.tokens[: sequence.draft_budget.length(draft.match, costs)], draft.match)
 
     def _rows(self, sequence: SequenceState, draft: Sequence[int]) -> list[RowParams]:
@@ -212,10 +227,10 @@ class Runner:
     def _learn(self, plan: Plan[SequenceState], outcomes: Sequence[Outcome], seconds: float, context: int) -> None:
         streams, drafted = len(plan.decode), sum(outcome.drafted for outcome in outcomes)
         prefilled = sum(count for _, count in plan.prefill)
-        self._pace.observe(streams + drafted, prefilled, seconds, context=context)
+        self._costs.observe(streams + drafted, prefilled, seconds, context=context)
         if prefilled or self._memory is None:
             return
-        single = self._pace.step_seconds(streams)
+        single = self._costs.step_seconds(streams)
         for outcome in outcomes:
             extra = (seconds - single) * outcome.drafted / drafted if drafted else 0.0
             budget = outcome.sequence.draft_budget

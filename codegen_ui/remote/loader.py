@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import InvalidInput
 from codegen_ui.remote.backend import Backend
 from codegen_ui.remote.engine import RemoteEngine
-from codegen_ui.service import Loaded, Loader, Progress
+from codegen_ui.service import Loaded, Loader
 
 
 def make_loader(

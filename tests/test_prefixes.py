@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen_ui.engine.prefix_cache import PrefixCache, common_prefix
+from codegen_ui.engine.kv.prefixes import PrefixCache, common_prefix
 
 
 @dataclass(frozen=True)

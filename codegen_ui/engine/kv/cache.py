@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.model.config import ModelConfig
 
 
 @dataclass(frozen=True)

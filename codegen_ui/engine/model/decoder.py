@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.kv_cache import CacheWrites, KVCache
-from codegen_ui.engine.linear import Linear, make_linear
-from codegen_ui.engine.plan import AttentionGroup, Segment, StepPlan, plan_step
-from codegen_ui.engine.rotary import Rotary, Rotation
-from codegen_ui.engine.shapes import parameter_count
-from codegen_ui.engine.weights import LayerWeights, RandomWeights, WeightReader
+from codegen_ui.engine.kv.cache import CacheWrites, KVCache
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.layout import AttentionGroup, Segment, StepLayout, lay_out
+from codegen_ui.engine.model.linear import Linear, make_linear
+from codegen_ui.engine.model.rotary import Rotary, Rotation
+from codegen_ui.engine.model.shapes import parameter_count
+from codegen_ui.engine.model.weights import LayerWeights, RandomWeights, WeightReader
 
 __all__ = ["CodeGenModel", "Segment"]
 
@@ -172,7 +172,7 @@ class CodeGenModel:
         and, within one, of its last positions. Raises `ValueError` before anything is computed where a segment does
         not fit the cache or the vocabulary.
         """
-        plan = plan_step(
+        plan = lay_out(
             segments,
             slots=cache.slots,
             length=cache.length,
@@ -186,7 +186,7 @@ class CodeGenModel:
             hidden = self._block(index, hidden, tensors)
         return self._head(self._norm(hidden, self._norm_weight, self._norm_bias)).float()
 
-    def _tensors(self, plan: StepPlan, positions: Tensor, slots: Tensor, cache: KVCache) -> StepTensors:
+    def _tensors(self, plan: StepLayout, positions: Tensor, slots: Tensor, cache: KVCache) -> StepTensors:
         d, heads, rows = self.config.n_embd, self.config.n_head, len(plan.tokens)
         projected = torch.empty(rows, 3 * d + self.config.inner, device=self.device, dtype=self.dtype)
         value_key = projected[:, : 2 * d].view(rows, 2, heads, -1)

@@ -76,7 +76,7 @@ class Index:
         return length
 
 
-class Memory:
+class EarlierTexts:
     """Earlier sequences, the oldest forgotten half at a time, up to 50,000 tokens, and a store that stays.
 
     Args:
@@ -108,7 +108,7 @@ class Memory:
 class Lookup:
     """Drafts for one sequence; `extend` and `draft` cost the same however long it is."""
 
-    def __init__(self, memory: Memory | None = None) -> None:
+    def __init__(self, memory: EarlierTexts | None = None) -> None:
         self._index = Index()
         self._memory = memory
         self._last: list[int] = []
@@ -129,7 +129,7 @@ class Lookup:
         return other if other.tokens and other.match > own.match else own
 
 
-class Rates:
+class AcceptanceRates:
     """The share of drafted tokens that were right lately, by length of the match. Shared by an engine's sequences."""
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ class DraftBudget:
     one with the best expected gain.
     """
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: AcceptanceRates) -> None:
         self._rates = rates
         self._balance = 0.0
         self._time = 0.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from codegen_ui.engine.config import ModelConfig
-from codegen_ui.engine.kv_cache import CachedKV, KVCache
-from codegen_ui.engine.model import CodeGenModel, Segment
+from codegen_ui.engine.kv.cache import CachedKV, KVCache
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.decoder import CodeGenModel, Segment
 
 torch.set_num_threads(1)
 CONFIG = ModelConfig(vocab_size=50, n_positions=64, n_embd=32, n_layer=3, n_head=4, rotary_dim=4)

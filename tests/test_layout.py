@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen_ui.engine.plan import Segment, StepPlan, plan_step
+from codegen_ui.engine.model.layout import Segment, StepLayout, lay_out
 
 
-def plan(segments: list[Segment], *, slots: int = 8, length: int = 100, call_tokens: int = 64) -> StepPlan:
-    return plan_step(segments, slots=slots, length=length, vocabulary=1000, call_tokens=call_tokens)
+def plan(segments: list[Segment], *, slots: int = 8, length: int = 100, call_tokens: int = 64) -> StepLayout:
+    return lay_out(segments, slots=slots, length=length, vocabulary=1000, call_tokens=call_tokens)
 
 
 def decode(slot: int, start: int) -> Segment:

@@ -73,7 +73,7 @@ class AttentionGroup:
 
 
 @dataclass(frozen=True)
-class StepPlan:
+class StepLayout:
     """A step, row by row: `tokens`, `positions` and `slots` are one per row; `logits` are the rows wanted, in order."""
 
     tokens: tuple[int, ...]
@@ -83,7 +83,7 @@ class StepPlan:
     groups: tuple[AttentionGroup, ...]
 
 
-def plan_step(segments: Sequence[Segment], *, slots: int, length: int, vocabulary: int, call_tokens: int) -> StepPlan:
+def lay_out(segments: Sequence[Segment], *, slots: int, length: int, vocabulary: int, call_tokens: int) -> StepLayout:
     """Lay out a step over a cache of `slots` x `length`.
 
     `call_tokens`: attention over that many more positions costs as much as one more attention call; slots share a call
@@ -104,7 +104,7 @@ def plan_step(segments: Sequence[Segment], *, slots: int, length: int, vocabular
         last_row[i] = len(tokens)
     logits = [row for i, s in enumerate(segments) for row in range(last_row[i] - s.logits, last_row[i])]
     groups = _group([segments[i] for i in order], call_tokens)
-    return StepPlan(tuple(tokens), tuple(positions), tuple(row_slots), tuple(logits), groups)
+    return StepLayout(tuple(tokens), tuple(positions), tuple(row_slots), tuple(logits), groups)
 
 
 def _group(segments: Sequence[Segment], call_tokens: int) -> tuple[AttentionGroup, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.model.config import ModelConfig
 
 
 def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:

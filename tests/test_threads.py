@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen_ui.engine.waiting import in_own_thread, wait_briefly
+from codegen_ui.engine.threads import in_own_thread, wait_briefly
 
 
 def test_threads_spin_briefly_unless_the_operator_has_chosen() -> None:

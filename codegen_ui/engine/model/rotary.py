@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from codegen_ui.engine.config import ModelConfig
+from codegen_ui.engine.model.config import ModelConfig
 
 
 class Rotation(Protocol):

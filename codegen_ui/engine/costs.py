@@ -14,7 +14,7 @@ UNKNOWN_TOKEN_SECONDS = 0.004
 LEARNING_RATE = 0.3
 
 
-class Pace:
+class StepCosts:
     """Running estimates of seconds per step.
 
     Args:

@@ -1,0 +1,1 @@
+"""Keys and values: where they are stored, and which prefixes of earlier streams are still there."""
