@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NoReturn
 
 from codegen_ui.engine.options import DEVICES, DTYPES, QUANTIZE
 from codegen_ui.errors import InvalidInput
+from codegen_ui.gallery import shipped_examples
 from codegen_ui.request import check_integer, check_number
 
 DEFAULT_MODEL = "Salesforce/codegen-350M-mono"
@@ -36,7 +37,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int | None = None
     root_path: str = ""
-    examples: Path = Path(__file__).parent.parent / "examples"
+    examples: Path = field(default_factory=shipped_examples)
     api_key_file: Path | None = None
     log_prompts: bool = False
     backend_url: tuple[str, ...] = ()
@@ -120,10 +121,10 @@ def build_parser() -> argparse.ArgumentParser:
 def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """The settings in force. Raises `InvalidInput` naming the option, its value and the limit."""
     given: dict[str, object] = {}
-    for field in fields(Settings):
-        value = environ.get(ENVIRONMENT_PREFIX + field.name.upper())
+    for known in fields(Settings):
+        value = environ.get(ENVIRONMENT_PREFIX + known.name.upper())
         if value:
-            given[field.name] = value
+            given[known.name] = value
     typed = vars(build_parser().parse_args(list(argv)))
     given.update(typed)
     settings = Settings(**{name: convert(name, value) for name, value in given.items()})  # type: ignore[arg-type]

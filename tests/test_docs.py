@@ -1,0 +1,104 @@
+"""The READMEs stay true: options are `--help`'s, links lead somewhere, and every block of code has been run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from documents import READMES, ROOT, Block, blocks, run
+
+from codegen_ui.bench.server import Server
+from codegen_ui.settings import build_parser
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPTIONS = (ROOT / "codegen_ui" / "README.md").read_text(encoding="utf-8")
+BLOCKS = [block for path in READMES for block in blocks(path)]
+
+
+def test_the_options_are_those_of_the_help() -> None:
+    assert f"```text\n{build_parser().format_help()}```" in OPTIONS
+
+
+def test_the_first_screen_has_the_picture_and_the_command_that_runs_it() -> None:
+    first = README[: README.index("\n## ")]
+    assert "examples/screenshots/playground.png" in first
+    assert "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python app.py" in first
+
+
+def test_the_front_page_is_short() -> None:
+    assert len(README.splitlines()) <= 160
+
+
+@pytest.mark.parametrize("path", READMES, ids=str)
+def test_every_file_it_links_to_exists(path: Path) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    assert [link for link in links if not (ROOT / path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", READMES, ids=str)
+def test_every_heading_it_links_to_exists(path: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", (ROOT / path).read_text(encoding="utf-8")):
+        if "://" not in target:
+            text = (ROOT / path.parent / target if target else ROOT / path).read_text(encoding="utf-8")
+            headings = {
+                re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"(?m)^#+ (.*)", text)
+            }
+            assert heading in headings, f"{target}#{heading}"
+
+
+def test_every_readme_is_reached_from_the_front_page() -> None:
+    reached, todo = set(), [Path("README.md")]
+    while todo:
+        path = todo.pop()
+        if path in reached:
+            continue
+        reached.add(path)
+        text = (ROOT / path).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#\s]+README\.md)", text):
+            todo.append((ROOT / path.parent / link).resolve().relative_to(ROOT))
+    assert sorted(set(READMES) - reached) == []
+
+
+@pytest.mark.parametrize("path", READMES, ids=str)
+def test_every_module_it_runs_exists(path: Path) -> None:
+    for module in set(re.findall(r"python -m (codegen_ui[\w.]*)", (ROOT / path).read_text(encoding="utf-8"))):
+        file = ROOT / module.replace(".", "/")
+        assert file.with_suffix(".py").exists() or (file / "__main__.py").exists(), module
+
+
+def test_what_ci_runs_is_read_from_the_front_page() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "<!-- tested by: .ci\\/run -->" in script
+    marked = [block for block in BLOCKS if block.marker == "tested by: .ci/run"]
+    assert [block.commands[0].split()[-1] for block in marked] == ["app.py", "pytest"]
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.marker.startswith("not run")], ids=str)
+def test_a_block_that_no_test_runs_says_what_is_lacking(block: Block) -> None:
+    allowed = "a GPU|a model hub|a container engine|hours|another server|an environment of its own|a quiet machine"
+    assert re.fullmatch(rf"not run: needs ({allowed})", block.marker), block.marker
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if not b.marker], ids=str)
+def test_a_block_runs_as_it_is_written(block: Block, tmp_path: Path) -> None:
+    done = run(block, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A server with the bundled checkpoint."""
+    with Server("--model", "bundled") as server:
+        yield int(server.url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.marker.startswith("run against")], ids=str)
+def test_a_block_runs_against_a_server(block: Block, tmp_path: Path, port: int) -> None:
+    assert block.marker == "run against: a server with the bundled checkpoint"
+    done = run(block, tmp_path, port)
+    assert done.returncode == 0, done.stderr
+    assert "choices" in done.stdout or "return" in done.stdout
