@@ -82,6 +82,11 @@ class Generation(Protocol):
     @property
     def request(self) -> GenerationRequest: ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether `result` returns, or raises, at once."""
+        ...
+
     def __iter__(self) -> Iterator[str]:
         """Text pieces as they come; blocks. Raises the `PlaygroundError` that ended it, if any. For one reader."""
         ...

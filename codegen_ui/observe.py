@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from codegen_ui.errors import PlaygroundError
+from codegen_ui.follow import until_ended
 from codegen_ui.generation import Generation, Snapshot
 from codegen_ui.request import FinishReason, GenerationRequest
 
 logger = logging.getLogger("codegen_ui.requests")
 
-SWEEP_SECONDS = 0.25
+LAST_SECONDS = 2.0
+"""How long the end of a server waits for the lines of the requests that end with it."""
 
 
 @dataclass(frozen=True)
@@ -45,59 +49,75 @@ class Listener(Protocol):
     def refused(self, refused: Refused) -> None: ...
 
 
-class Watch:
-    """Tells listeners of requests within `SWEEP_SECONDS` of their end.
+class Reporter:
+    """Tells listeners of each request when it has ended, or that no engine took it.
 
-    It looks at the running ones four times a second, from a thread that lives only while there are any: an engine's
-    thread is never held up, and an idle server does nothing.
+    Requests that end are told of while `reporting` lasts; an engine's thread is never held up, nor is the event loop.
+    A listener that raises is reported in the log and told of the next request all the same.
     """
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._listeners = tuple(listeners)
-        self._lock = threading.Lock()
         self._telling = threading.Lock()
-        self._running: list[tuple[str, Generation]] = []
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._early: list[tuple[str, Generation]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def reporting(self, app: object = None) -> AsyncIterator[None]:
+        """Follow what engines took before or take while it lasts. At the end it waits for what is just ending.
+
+        It is made to be an application's lifespan, hence `app`.
+        """
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
+            early, self._early = self._early, []
+        for model, generation in early:
+            self._follow(model, generation)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._loop = None
+            await asyncio.sleep(0)  # what was accepted a moment ago is followed now
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
+            for task in self._tasks:
+                task.cancel()
 
     def accepted(self, model: str, generation: Generation) -> None:
-        """An engine took a request."""
+        """An engine took a request. From any thread."""
         with self._lock:
-            self._running.append((model, generation))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="request watch", daemon=True)
-                self._thread.start()
+            if self._loop is None:
+                self._early.append((model, generation))
+            else:
+                self._loop.call_soon_threadsafe(self._follow, model, generation)
 
     def refused(self, model: str, request: GenerationRequest, error: PlaygroundError) -> None:
-        """No engine took a request."""
+        """No engine took a request. From any thread."""
+        refused = Refused(model, request, error)
+        self._tell(lambda listener: listener.refused(refused))
+
+    def _follow(self, model: str, generation: Generation) -> None:
+        task = asyncio.get_running_loop().create_task(self._report(model, generation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _report(self, model: str, generation: Generation) -> None:
+        await until_ended(generation)
+        times = tuple(token.time for token in generation.tokens())
+        ended = Ended(model, generation.id, generation.request, generation.snapshot(), times)
+        await asyncio.to_thread(self._tell, lambda listener: listener.ended(ended))
+
+    def _tell(self, news: Callable[[Listener], None]) -> None:
         with self._telling:
             for listener in self._listeners:
-                listener.refused(Refused(model, request, error))
-
-    def sweep(self) -> None:
-        """Tell of those that have ended by now."""
-        with self._telling:
-            with self._lock:
-                running = list(self._running)
-            for entry in running:
-                model, generation = entry
-                snapshot = generation.snapshot()
-                if snapshot.finish_reason is None:
-                    continue
-                with self._lock:
-                    self._running.remove(entry)
-                times = tuple(token.time for token in generation.tokens())
-                for listener in self._listeners:
-                    listener.ended(Ended(model, generation.id, generation.request, snapshot, times))
-
-    def _run(self) -> None:
-        pause = threading.Event()
-        while True:
-            pause.wait(SWEEP_SECONDS)
-            self.sweep()
-            with self._lock:
-                if not self._running:
-                    self._thread = None
-                    return
+                try:
+                    news(listener)
+                except Exception:
+                    # A fault of ours, or a log that cannot be written: the other listeners are told all the same.
+                    logger.exception("%s could not be told of a request", type(listener).__name__)
 
 
 class RequestLog:

@@ -44,6 +44,10 @@ class FakeGeneration:
         self._error: PlaygroundError | None = None
         self._watchers: list[Callable[[], None]] = []
 
+    @property
+    def ended(self) -> bool:
+        return self._reason is not None
+
     def __iter__(self) -> Iterator[str]:
         seen = 0
         while True:

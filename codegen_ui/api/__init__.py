@@ -11,12 +11,10 @@ from codegen_ui.api.auth import Gate, read_keys
 from codegen_ui.api.completions import add_completions
 from codegen_ui.api.documentation import add_documentation, describe
 from codegen_ui.api.models import add_models
-from codegen_ui.api.operations import add_operations
-from codegen_ui.api.prometheus import EngineCollector, RequestHistograms
-from codegen_ui.api.refusals import Refusals
-from codegen_ui.api.route import guarded_route
-from codegen_ui.api.unknown import add_unknown, add_unknown_operations
-from codegen_ui.observe import RequestLog, Watch
+from codegen_ui.api.operations import EngineCollector, RequestHistograms, add_operations
+from codegen_ui.api.problems import Refusals
+from codegen_ui.api.route import add_unknown, add_unknown_operations, guarded_route
+from codegen_ui.observe import Reporter, RequestLog
 from codegen_ui.service import Service
 
 __all__ = ["read_keys", "register"]
@@ -40,13 +38,14 @@ def register(
     histograms, refusals = RequestHistograms(registry), Refusals()
     registry.register(EngineCollector(service))
     registry.register(refusals)
-    service.observe(Watch([RequestLog(prompts=log_prompts), histograms, refusals]))
+    reporter = Reporter([RequestLog(prompts=log_prompts), histograms, refusals])
+    service.observe(reporter)
 
     guarded = APIRouter(route_class=guarded_route(Gate(keys), refusals))
     add_completions(guarded, service)
     add_models(guarded, service)
     add_unknown(guarded)
-    open_to_all = APIRouter()
+    open_to_all = APIRouter(lifespan=reporter.reporting)
     add_operations(open_to_all, service, registry)
     add_documentation(open_to_all, app)
     unknown_to_all = APIRouter(route_class=guarded_route(Gate(None), refusals))

@@ -23,13 +23,13 @@ from codegen_ui.api.convert import (
     token_logprobs,
     whole_choice,
 )
-from codegen_ui.api.documentation import problems
+from codegen_ui.api.documentation import may_refuse
 from codegen_ui.api.problems import Problem, from_error
 from codegen_ui.api.route import visitor
 from codegen_ui.api.schemas import Choice, CompletionBody, CompletionResponse
-from codegen_ui.api.watch import Update, follow, unless_disconnected
 from codegen_ui.errors import Busy, PlaygroundError
-from codegen_ui.generation import Generation
+from codegen_ui.follow import follow
+from codegen_ui.generation import Completion, Generation, TokenEvent
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Service
 
@@ -79,7 +79,7 @@ def add_completions(router: APIRouter, service: Service) -> None:
         tags=["OpenAI"],
         responses={
             200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-            **problems(400, 401, 404, 413, 429, 500, 503),
+            **may_refuse(400, 401, 404, 413, 429, 500, 503),
         },
     )
     async def create_completion(body: CompletionBody, request: Request) -> Response:
@@ -123,6 +123,37 @@ def start(service: Service, body: CompletionBody, requests: Sequence[GenerationR
     return Job(body, service.status(body.model).name, fingerprint(engine.info), tuple(generations))
 
 
+async def unless_disconnected(request: Request, generations: Sequence[Generation]) -> list[Completion] | None:
+    """The completions, or None as soon as the client hangs up; the generations are cancelled then.
+
+    Raises the first error that ended any.
+    """
+    work = asyncio.ensure_future(completions(generations))
+    gone = asyncio.ensure_future(disconnected(request))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        for generation in generations:
+            generation.cancel()
+        work.cancel()
+        gone.cancel()
+
+
+async def completions(generations: Sequence[Generation]) -> list[Completion]:
+    """Wait for all. Raises the error of the first that fails."""
+    async for news in follow(generations, every=lambda: float("inf")):
+        if news is not None and news.ended:
+            generations[news.index].result()
+    return [generation.result() for generation in generations]
+
+
+async def disconnected(request: Request) -> None:
+    """Return when the client hangs up; its body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 class EventStream(StreamingResponse):
     """The chunks of a job. However the response ends, the generations are cancelled, so that their slots are free."""
 
@@ -143,8 +174,14 @@ async def events(job: Job) -> AsyncIterator[str]:
     try:
         for chunk in chunks.echoed():
             yield event(chunk)
-        async for update in follow(job.generations, heartbeat=HEARTBEAT_SECONDS):
-            yield ": waiting\n\n" if update is None else event(chunks.chunk(update))
+        async for news in follow(job.generations, heartbeat=HEARTBEAT_SECONDS):
+            if news is None:
+                yield ": waiting\n\n"
+                continue
+            for token in news.tokens:
+                yield event(chunks.token(news.index, token))
+            if news.ended:
+                yield event(chunks.end(news.index, job.generations[news.index].result()))
         options = job.body.stream_options
         if options is not None and options.include_usage:
             yield event(chunks.usage([]))
@@ -183,23 +220,23 @@ class Chunks:
             for index, generation in enumerate(self._job.generations)
         ]
 
-    def chunk(self, update: Update) -> CompletionResponse:
-        """A token's chunk, or the last one of a choice, which has what is left of the text and the reason."""
+    def token(self, index: int, token: TokenEvent) -> CompletionResponse:
+        """A token of the choice at `index`."""
         body = self._job.body
-        if update.completion is not None:
-            rest = update.completion.text[self._sent[update.index] :]
-            choice = end_choice(update.index, rest, update.completion.finish_reason)
-            self._tokens[update.index] = update.completion.metrics.output_tokens
-            return self._response(choice)
-        assert update.token is not None
-        self._sent[update.index] += len(update.token.text)
-        self._tokens[update.index] += 1
-        choice = Choice(index=update.index, text=update.token.text, logprobs=None, finish_reason=None)
+        self._sent[index] += len(token.text)
+        self._tokens[index] += 1
+        choice = Choice(index=index, text=token.text, logprobs=None, finish_reason=None)
         if body.logprobs is not None:
-            choice.logprobs = token_logprobs([update.token], self._offsets[update.index])
-            self._offsets[update.index] += sum(len(token) for token in choice.logprobs.tokens)
+            choice.logprobs = token_logprobs([token], self._offsets[index])
+            self._offsets[index] += sum(len(text) for text in choice.logprobs.tokens)
         if body.return_token_ids:
-            choice.token_ids = [] if update.token.token_id is None else [update.token.token_id]
+            choice.token_ids = [] if token.token_id is None else [token.token_id]
+        return self._response(choice)
+
+    def end(self, index: int, completion: Completion) -> CompletionResponse:
+        """The last chunk of a choice, which has what is left of the text and the reason."""
+        choice = end_choice(index, completion.text[self._sent[index] :], completion.finish_reason)
+        self._tokens[index] = completion.metrics.output_tokens
         return self._response(choice)
 
     def usage(self, choices: list[Choice]) -> CompletionResponse:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 
 from codegen_ui.api.schemas import CompletionBody, ProblemResponse, TokenizeBody
-from codegen_ui.api.words import allowed
+from codegen_ui.api.validation import allowed
 
 REFERENCE = "#/components/schemas/{model}"
 STATUSES = {
@@ -33,7 +33,7 @@ border-top: 1px solid #8886; padding: .3rem .6rem .3rem 0 }} code {{ font-family
 set keys, send one as <code>Authorization: Bearer KEY</code>.</p>{body}</body></html>"""
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def may_refuse(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """FastAPI's `responses` for a route that refuses with these statuses."""
     return {status: {"model": ProblemResponse, "description": STATUSES[status]} for status in statuses}
 

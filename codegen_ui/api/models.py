@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
 
-from codegen_ui.api.documentation import problems
+from codegen_ui.api.documentation import may_refuse
 from codegen_ui.api.problems import Problem
 from codegen_ui.api.schemas import ModelCard, ModelList, TokenizeBody, TokenizeResponse
 from codegen_ui.errors import ModelUnavailable
@@ -23,7 +23,7 @@ def add_models(router: APIRouter, service: Service) -> None:
     @router.head("/v1/models", include_in_schema=False)
     @router.head("/v1/models/", include_in_schema=False)
     @router.get("/v1/models/", include_in_schema=False)
-    @router.get("/v1/models", summary="The operator's models", tags=["OpenAI"], responses=problems(401))
+    @router.get("/v1/models", summary="The operator's models", tags=["OpenAI"], responses=may_refuse(401))
     async def list_models() -> ModelList:
         return ModelList(data=[card(service, name, started) for name in service.names])
 
@@ -32,7 +32,7 @@ def add_models(router: APIRouter, service: Service) -> None:
         "/v1/models/{model:path}",
         summary="One of the operator's models",
         tags=["OpenAI"],
-        responses=problems(401, 404),
+        responses=may_refuse(401, 404),
     )
     async def get_model(model: str) -> ModelCard:
         return card(service, model, started)
@@ -41,7 +41,7 @@ def add_models(router: APIRouter, service: Service) -> None:
         "/tokenize",
         summary="Count a text's tokens, as vLLM does",
         tags=["OpenAI"],
-        responses=problems(400, 401, 404, 413, 501, 503),
+        responses=may_refuse(400, 401, 404, 413, 501, 503),
     )
     async def tokenize(body: TokenizeBody) -> TokenizeResponse:
         return await asyncio.to_thread(count, service, body)

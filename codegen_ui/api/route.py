@@ -1,11 +1,14 @@
-"""What every API route shares: the key is checked first, the body is bounded, refusals are noted and in one shape."""
+"""What every API route shares: the key is checked first, the body is bounded, refusals are noted and in one shape.
+
+So are those of what does not exist: asked for under `/v1`, it is refused in OpenAI's shape, not by the page's 404.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -13,12 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from codegen_ui.api.auth import Gate
-from codegen_ui.api.problems import Problem, from_error, from_http
-from codegen_ui.api.refusals import Refusals
-from codegen_ui.api.validation import from_validation, parse
+from codegen_ui.api.problems import Problem, Refusals, from_error, from_http
+from codegen_ui.api.validation import from_validation, parse, readable
 from codegen_ui.errors import PlaygroundError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+READ = "GET, HEAD"
+ALLOWED = {"/v1/completions": "POST", "/v1/models": READ, "/tokenize": "POST"}
+OPERATIONS = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
 
 
 class JsonRequest(Request):
@@ -90,3 +96,33 @@ def bounded(request: Request, limit: int) -> Receive:
         return message
 
     return receive
+
+
+def add_unknown(router: APIRouter) -> None:
+    """Add the routes that catch the rest of the API; call it after all others."""
+
+    @router.api_route("/tokenize", methods=METHODS, include_in_schema=False)
+    @router.api_route("/v1", methods=METHODS, include_in_schema=False)
+    @router.api_route("/v1/{rest:path}", methods=METHODS, include_in_schema=False)
+    async def unknown(request: Request) -> None:
+        path = request.url.path
+        for known, methods in ALLOWED.items():
+            if path.endswith(known) or (known == "/v1/models" and "/v1/models/" in path):
+                raise not_allowed(request, known, methods)
+        advice = " CodeGen is no chat model: use /v1/completions." if path.endswith("/chat/completions") else ""
+        raise Problem(404, f"Unknown request URL: {request.method} {readable(path)}.{advice}", code="unknown_url")
+
+
+def add_unknown_operations(router: APIRouter) -> None:
+    """Add the routes that catch what operators' routes do not take; call it after them."""
+
+    async def unknown(request: Request) -> None:
+        raise not_allowed(request, request.url.path, READ)
+
+    for path in OPERATIONS:
+        router.add_api_route(path, unknown, methods=METHODS, include_in_schema=False)
+
+
+def not_allowed(request: Request, path: str, methods: str) -> Problem:
+    message = f"Not allowed to {request.method} on {path}; use {methods.partition(',')[0]}."
+    return Problem(405, message, code="method_not_supported", headers={"Allow": methods})

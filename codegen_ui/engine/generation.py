@@ -75,6 +75,10 @@ class LiveGeneration:
 
     # The reader's side: the `Generation` protocol.
 
+    @property
+    def ended(self) -> bool:
+        return self._done.is_set()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._stream)
 

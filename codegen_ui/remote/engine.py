@@ -258,7 +258,7 @@ class RemoteEngine:
 
     def _end(self, generation: RemoteGeneration, reason: FinishReason, error: PlaygroundError | None = None) -> None:
         with self._lock:
-            if self._tasks.pop(generation, None) is None and generation.finished:
+            if self._tasks.pop(generation, None) is None and generation.ended:
                 return
             self._finished[reason.value] += 1
             self._totals["prompt"] += generation.prompt_tokens

@@ -40,6 +40,10 @@ class RemoteGeneration:
 
     # The reader's side: the `Generation` protocol.
 
+    @property
+    def ended(self) -> bool:
+        return self._reason is not None
+
     def __iter__(self) -> Iterator[str]:
         seen = 0
         while True:
@@ -91,10 +95,6 @@ class RemoteGeneration:
         wake()
 
     # The event loop's side.
-
-    @property
-    def finished(self) -> bool:
-        return self._reason is not None
 
     @property
     def started(self) -> bool:
