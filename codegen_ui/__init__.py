@@ -9,17 +9,13 @@ Importing this package costs nothing: torch and transformers are imported by `lo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, ModelUnavailable, PlaygroundError
 from codegen_ui.generation import Completion, Engine, EngineStats, Generation, ModelInfo, Snapshot, TokenEvent
 from codegen_ui.metrics import GenerationMetrics
+from codegen_ui.options import DEFAULT_MODEL
 from codegen_ui.request import FinishReason, GenerationRequest, SamplingParams, StopAt
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from codegen_ui.loading import LoadOptions
 
 __all__ = [
     "Busy",
@@ -43,8 +39,10 @@ __all__ = [
 ]
 
 
-def load(model: str = "Salesforce/codegen-350M-mono", **options: Unpack[LoadOptions]) -> Engine:
+def load(model: str = DEFAULT_MODEL, **options: Any) -> Engine:
     """Load a model and start its engine; options have the command line's names (`device="cpu"`, `slots=4`, ...).
+
+    They are those of `options.LoadOptions` and `EngineOptions`, and `progress`, a function of (stage, done, total).
 
     `model` is a hub id, a local folder or `"bundled"`. Blocks until the weights are in place. The engine is a context
     manager. Raises `InvalidInput` for an option out of range and `ModelUnavailable` where the model cannot be had.

@@ -48,13 +48,6 @@ SETTINGS = (
 )
 
 
-def shipped_examples() -> Path:
-    """The project's own examples: inside the package where it was installed, beside it in a checkout."""
-    here = Path(__file__).parent
-    installed = here / "examples"
-    return installed if installed.is_dir() else here.parent / "examples"
-
-
 @dataclass(frozen=True)
 class Example:
     """A prompt worth clicking. Construction raises `InvalidInput`, naming the field, for anything out of range.

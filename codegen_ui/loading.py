@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from codegen_ui.checkpoints import (
     BUNDLED,
@@ -23,16 +23,15 @@ from codegen_ui.checkpoints import (
 )
 from codegen_ui.checkpoints.progress import Progress, no_progress, readable_bytes
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.options import DEVICES, DTYPES, QUANTIZE, EngineOptions
 from codegen_ui.engine.threads import in_own_thread
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo
-from codegen_ui.request import check_integer, check_number
+from codegen_ui.options import EngineOptions, LoadOptions
 from codegen_ui.service import Loaded, Loader
+from codegen_ui.table import refuse_unknown
 
 if TYPE_CHECKING:
     import torch
-    from typing_extensions import Unpack
 
     from codegen_ui.checkpoints import Checkpoint
     from codegen_ui.engine.engine import LocalEngine
@@ -41,41 +40,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class LoadOptions(TypedDict, total=False):
-    """Options of `codegen_ui.load`, by the command line's names; see `EngineOptions` for the engine's."""
+@dataclass(frozen=True, kw_only=True)
+class LoadPlan(EngineOptions, LoadOptions):
+    """Checked options: where and how to load, how to run what was loaded, and who hears of the progress."""
 
-    revision: str | None
-    device: str
-    dtype: str
-    quantize: str
-    slots: int | None
-    max_waiting: int
-    deadline_seconds: float
-    prefix_cache_mb: int
-    lookup: bool
-    prefill_chunk: int | None
-    progress: Progress
+    progress: Progress = no_progress
 
 
-@dataclass(frozen=True)
-class LoadPlan:
-    """Checked options: where and how to load, and how to run what was loaded."""
+def load_engine(name: str, **options: Any) -> LocalEngine:
+    """Load a model and start its engine; blocks. Options are those of `LoadPlan`.
 
-    revision: str | None
-    device: str
-    dtype: str
-    quantize: str
-    engine: EngineOptions
-    progress: Progress
-
-
-def load_engine(name: str, **options: Unpack[LoadOptions]) -> LocalEngine:
-    """Load a model and start its engine; blocks. Raises `InvalidInput` or `ModelUnavailable`."""
+    Raises `InvalidInput` or `ModelUnavailable`.
+    """
     plan = check_options(options)
     return in_own_thread(lambda: run(name, plan, plan.progress, time.monotonic()))
 
 
-def make_loader(**options: Unpack[LoadOptions]) -> Loader:
+def make_loader(**options: Any) -> Loader:
     """A loader for `Service`. Raises `InvalidInput` for options, now rather than at the first load."""
     plan = check_options(options)
 
@@ -187,7 +168,7 @@ def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: LoadPlan, st
         memory_bytes=memory_used(model.device),
         load_seconds=time.monotonic() - start,
     )
-    return LocalEngine(model, checkpoint.tokenizer, info, plan.engine, common_code() if plan.engine.lookup else ())
+    return LocalEngine(model, checkpoint.tokenizer, info, plan, common_code() if plan.lookup else ())
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -221,48 +202,10 @@ def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def check_options(options: Mapping[str, object]) -> LoadPlan:
+def check_options(options: Mapping[str, Any]) -> LoadPlan:
     """Raises `InvalidInput` naming the option, its value and what is allowed."""
-    for name, value in options.items():
-        if name not in LoadOptions.__annotations__:
-            raise InvalidInput(name, value, f"left out: the options are {', '.join(LoadOptions.__annotations__)}")
-    revision, progress = options.get("revision"), options.get("progress") or no_progress
-    if revision is not None and (not isinstance(revision, str) or not revision.strip()):
-        raise InvalidInput("revision", revision, "a branch, tag or commit, as text")
+    refuse_unknown(LoadPlan, options, "progress")
+    progress = options.get("progress") or no_progress
     if not callable(progress):
         raise InvalidInput("progress", progress, "a function of (stage, done, total)")
-    lookup = options.get("lookup", True)
-    if not isinstance(lookup, bool):
-        raise InvalidInput("lookup", lookup, "True or False")
-    defaults = EngineOptions()
-    return LoadPlan(
-        revision=revision,
-        device=choice(options, "device", DEVICES),
-        dtype=choice(options, "dtype", DTYPES),
-        quantize=choice(options, "quantize", QUANTIZE),
-        engine=EngineOptions(
-            slots=optional_integer(options, "slots", 1, 256),
-            max_waiting=check_integer("max_waiting", options.get("max_waiting", defaults.max_waiting), 1, 10_000),
-            deadline_seconds=check_number(
-                "deadline_seconds", options.get("deadline_seconds", defaults.deadline_seconds), 1, 86_400
-            ),
-            prefix_cache_mb=check_integer(
-                "prefix_cache_mb", options.get("prefix_cache_mb", defaults.prefix_cache_mb), 0, 1_000_000
-            ),
-            lookup=lookup,
-            prefill_chunk=optional_integer(options, "prefill_chunk", 1, 2048),
-        ),
-        progress=progress,
-    )
-
-
-def choice(options: Mapping[str, object], field: str, allowed: tuple[str, ...]) -> str:
-    value = options.get(field, "auto")
-    if not isinstance(value, str) or value not in allowed:
-        raise InvalidInput(field, value, f"one of {', '.join(allowed)}")
-    return value
-
-
-def optional_integer(options: Mapping[str, object], field: str, low: int, high: int) -> int | None:
-    value = options.get(field)
-    return None if value is None else check_integer(field, value, low, high)
+    return LoadPlan(**{**options, "progress": progress})

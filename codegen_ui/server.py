@@ -22,8 +22,9 @@ from codegen_ui import api
 from codegen_ui.announce import Announcer, place
 from codegen_ui.errors import InvalidInput
 from codegen_ui.gallery import load_gallery
+from codegen_ui.options import DEFAULT_PORT, Settings
 from codegen_ui.service import Loader, Service
-from codegen_ui.settings import DEFAULT_PORT, Settings
+from codegen_ui.table import rows
 from codegen_ui.ui.page import Page, build_page
 
 PORTS_TO_TRY = 100
@@ -127,20 +128,9 @@ def make_service(settings: Settings, announce: Announcer) -> Service:
             deadline_seconds=settings.deadline_seconds,
         )
         return Service([settings.backend_model or "remote"], load, announce)
-    from codegen_ui.loading import make_loader
+    from codegen_ui.loading import LoadPlan, make_loader
 
-    load = make_loader(
-        revision=settings.revision,
-        device=settings.device,
-        dtype=settings.dtype,
-        quantize=settings.quantize,
-        slots=settings.slots,
-        max_waiting=settings.max_waiting,
-        deadline_seconds=settings.deadline_seconds,
-        prefix_cache_mb=settings.prefix_cache_mb,
-        lookup=settings.lookup,
-        prefill_chunk=settings.prefill_chunk,
-    )
+    load = make_loader(**{row.name: getattr(settings, row.name) for row in rows(LoadPlan)})
     return Service(settings.model, load, announce)
 
 

@@ -21,9 +21,9 @@ from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.gallery import load_gallery, parse_example
 from codegen_ui.generation import ModelInfo
+from codegen_ui.options import Settings
 from codegen_ui.server import create_app, make_service
 from codegen_ui.service import Loaded, Phase, Service
-from codegen_ui.settings import Settings
 from codegen_ui.ui.page import build_page
 from tests.browser import chromium
 from tests.fake_engine import FakeEngine, wait_until

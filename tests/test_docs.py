@@ -1,4 +1,4 @@
-"""The READMEs stay true: options are `--help`'s, links lead somewhere, and every block of code has been run."""
+"""The READMEs stay true: tables are the code's, links lead somewhere, and every block of code has been run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from pathlib import Path
 import pytest
 from documents import READMES, ROOT, Block, blocks, run
 
+from codegen_ui import readme
 from codegen_ui.bench.server import Server
-from codegen_ui.settings import build_parser
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OPTIONS = (ROOT / "codegen_ui" / "README.md").read_text(encoding="utf-8")
 BLOCKS = [block for path in READMES for block in blocks(path)]
 
 
-def test_the_options_are_those_of_the_help() -> None:
-    assert f"```text\n{build_parser().format_help()}```" in OPTIONS
+@pytest.mark.parametrize("path", READMES, ids=str)
+def test_its_tables_are_those_of_the_code(path: Path) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert readme.renew(text) == text, "python -m codegen_ui.readme writes the tables anew"
+
+
+def test_every_table_of_the_code_is_in_a_readme() -> None:
+    assert set(readme.TABLES) == {name for path in READMES for name in readme.tables_in((ROOT / path).read_text())}
 
 
 def test_the_first_screen_has_the_picture_and_the_command_that_runs_it() -> None:

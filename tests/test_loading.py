@@ -158,7 +158,7 @@ def test_memory_that_runs_out_while_loading_is_one_sentence(monkeypatch: pytest.
         ("prefix_cache_mb", 0.5, "a whole number from 0"),
         ("prefill_chunk", 0, "a whole number from 1 to 2048"),
         ("lookup", "yes", "True or False"),
-        ("revision", "", "a branch, tag or commit"),
+        ("revision", "", "a text that is not empty"),
         ("frobnicate", 1, "the options are revision, device"),
     ],
 )

@@ -50,7 +50,7 @@ def test_the_library_generates_with_the_checkpoint_that_came_with_it(site: Path,
 
 
 def test_the_examples_came_with_it_too(site: Path, tmp_path: Path) -> None:
-    code = "from codegen_ui.gallery import load_gallery, shipped_examples as s; print(len(load_gallery(s())))"
+    code = "import codegen_ui.gallery as g, codegen_ui.options as o; print(len(g.load_gallery(o.shipped_examples())))"
     shipped = len(list((ROOT / "examples").glob("*.toml")))
     assert int(anywhere(site, tmp_path, sys.executable, "-c", code)) == shipped
 

@@ -20,8 +20,8 @@ from fake_engine import FakeEngine, serve, wait_until
 from web import running
 
 from codegen_ui.gallery import load_gallery
+from codegen_ui.options import Settings
 from codegen_ui.server import create_app
-from codegen_ui.settings import Settings
 from codegen_ui.ui.page import build_page
 
 ROOT = Path(__file__).parent.parent

@@ -11,10 +11,10 @@ from test_remote import free_port, start_inner
 from web import running
 
 from codegen_ui.gallery import load_gallery
+from codegen_ui.options import Settings
 from codegen_ui.remote import make_loader
 from codegen_ui.server import create_app
 from codegen_ui.service import Phase, Service
-from codegen_ui.settings import Settings
 from codegen_ui.ui.page import build_page
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -23,9 +23,9 @@ from test_proxy import proxied
 from web import api_app, running
 
 from codegen_ui.errors import InvalidInput
+from codegen_ui.options import DEFAULT_PORT, Settings
 from codegen_ui.server import SHUTDOWN_SECONDS, Server, address_of, bind, create_app
 from codegen_ui.service import Loaded, Service
-from codegen_ui.settings import DEFAULT_PORT, Settings
 from codegen_ui.ui.page import build_page
 
 ROOT = Path(__file__).parent.parent

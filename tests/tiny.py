@@ -15,8 +15,8 @@ from transformers import CodeGenForCausalLM, CodeGenTokenizer
 from codegen_ui.engine.engine import LocalEngine
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel
-from codegen_ui.engine.options import EngineOptions
 from codegen_ui.generation import ModelInfo
+from codegen_ui.options import EngineOptions
 
 TIE = 5e-6
 """Logits of these models, about 0.3 apart, differ by up to 1e-6 from transformers'."""

@@ -21,7 +21,6 @@ from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.device import choose_slots, memory_total, memory_used
 from codegen_ui.engine.generation import LiveGeneration
 from codegen_ui.engine.model.decoder import CodeGenModel
-from codegen_ui.engine.options import EngineOptions
 from codegen_ui.engine.prompts import fit_prompt
 from codegen_ui.engine.runner import Outcome, Runner, SequenceState
 from codegen_ui.engine.sampler import UniformStream
@@ -31,6 +30,7 @@ from codegen_ui.engine.stream import plain_tokenizer
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundError
 from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.metrics import RollingRate
+from codegen_ui.options import EngineOptions
 from codegen_ui.request import MAX_SEED, FinishReason, GenerationRequest
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.export.verify import verify
 from codegen_ui.export.write import MAX_SHARD_BYTES, check_folder, stored_dtype, write_gptj
-from codegen_ui.request import check_number
+from codegen_ui.kinds import Number
 
 VLLM_CPU_HEADS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
 """Head sizes of vLLM 0.32's attention on CPUs; every published CodeGen has one of them."""
@@ -79,7 +79,7 @@ def export(model: str, out: Path, *, revision: str | None, dtype: str, max_shard
     """Open, convert, verify. Returns what to tell the operator. Raises a `PlaygroundError`."""
     if dtype not in DTYPES:
         raise InvalidInput("dtype", dtype, f"one of {', '.join(DTYPES)}")
-    max_shard_bytes = int(check_number("max_shard_gb", max_shard_gb, 0, 1000, open_low=True) * 1e9)
+    max_shard_bytes = int(Number(0, 1000, open_low=True).check("max_shard_gb", max_shard_gb) * 1e9)
     check_folder(out)
     checkpoint = open_checkpoint(model, revision=revision, progress=bars)
     if dtype == "auto":
