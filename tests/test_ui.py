@@ -6,24 +6,26 @@ import asyncio
 import csv
 import io
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import httpx
 import pytest
 
-from codegen_ui.errors import GenerationFailed, InvalidInput, ModelUnavailable
+from codegen_ui.errors import GenerationFailed, InvalidInput
 from codegen_ui.gallery import Example, parse_example
 from codegen_ui.generation import EngineStats, ModelInfo, Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
 from codegen_ui.request import FinishReason, GenerationRequest
+from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, ModelStatus, Phase, Service
+from codegen_ui.settings import Settings
 from codegen_ui.ui import box_panel, figures, model_panel
-from codegen_ui.ui.actions import Actions, limits, slug
-from codegen_ui.ui.gallery_panel import gallery_value, sound
+from codegen_ui.ui.box_panel import BoxPanel
+from codegen_ui.ui.gallery_panel import GalleryPanel, KeepPanel, gallery_value, slug, sound
 from codegen_ui.ui.inputs import (
     Inputs,
     escape,
@@ -34,12 +36,14 @@ from codegen_ui.ui.inputs import (
     to_settings,
     unescape,
 )
+from codegen_ui.ui.model_panel import ModelPanel
 from codegen_ui.ui.page import build_page
-from codegen_ui.ui.prompt_panel import meter_value
-from codegen_ui.ui.runs import COLUMNS, RunRecord, title_of, to_csv, to_row
-from codegen_ui.ui.streaming import Pace, Streams
-from codegen_ui.ui.visitors import MAX_TABS, Visitors
-from tests.fake_engine import CONTEXT, FakeEngine, serve, wait_until
+from codegen_ui.ui.prompt_panel import PromptPanel, meter_value
+from codegen_ui.ui.records_panel import COLUMNS, Record, make_record, title_of, to_csv
+from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.settings_panel import limits
+from tests.fake_engine import FakeEngine, serve, wait_until
+from tests.web import running
 
 
 class TestInputs:
@@ -133,14 +137,14 @@ class TestFigures:
         assert figures.REASONS.keys() == set(FinishReason)
 
 
-def record(prompt: str = "def f():\n", **metrics: Any) -> RunRecord:
+def record(prompt: str = "def f():\n", **metrics: Any) -> Record:
     when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     request = GenerationRequest(prompt, seed=5, stop=["\n\n"])
     snapshot = Snapshot("pass", GenerationMetrics(State.DONE, seed=5, **metrics), FinishReason.EOS)
-    return RunRecord(1, when, "bundled", request, snapshot)
+    return make_record(1, when, "bundled", request, snapshot)
 
 
-class TestRuns:
+class TestRecords:
     def test_csv_has_a_line_a_run_with_settings_and_figures(self) -> None:
         rows = list(csv.DictReader(io.StringIO(to_csv([record(ttft_seconds=0.123456789, output_tokens=4)]))))
         assert tuple(rows[0]) == COLUMNS
@@ -154,7 +158,7 @@ class TestRuns:
         assert rows[0]["prompt"] == "'" + prompt
 
     def test_the_row_names_the_settings_that_matter(self) -> None:
-        row = to_row(record())
+        row = record().row
         assert "t 0.2 · p 0.95 · 512 · function" in row
         assert "the model ended" in row
 
@@ -223,175 +227,40 @@ class TestPanels:
         info = ModelInfo("m", "a", 1024, unsupported={"min_p": "this server has none"})
         assert limits("min_p", info)["interactive"] is False
         assert limits("min_p", info)["info"] == "this server has none"
-        assert limits("max_length", info)["maximum"] == 1024
-        assert limits("top_k", info) == gr.skip()
+        assert limits("top_k", info)["interactive"] is True
+
+    def test_a_models_limits_go_with_it(self) -> None:
+        short, long = ModelInfo("m", "a", 1024), ModelInfo("n", "a", 2048)
+        assert limits("max_length", short, 2000) == gr.update(interactive=True, maximum=1024, value=1024)
+        assert limits("max_length", short, 512) == gr.update(interactive=True, maximum=1024)
+        assert limits("max_length", long, 1024) == gr.update(interactive=True, maximum=2048)
+        assert limits("max_length", None, 1024) == gr.update(interactive=True, maximum=2048)
 
 
-async def updates(streams: Streams, inputs: Inputs, session: str = "s") -> list[Any]:
-    return [update async for update in streams.run(inputs, None, session)]
+def prompt_panel(service: Service) -> PromptPanel:
+    return PromptPanel(service, Sessions(service))
 
 
-class TestStreams:
-    def test_the_lines_grow_and_end_with_the_figures(self) -> None:
-        service = serve(FakeEngine(("    return", " 1", "\n"), seconds=0.15))
-        seen = asyncio.run(updates(Streams(service, Visitors()), Inputs("def f():\n", stop_at="eos")))
-        lengths = [len("".join(lines)) for lines, _ in seen if lines is not None]
-        assert lengths == sorted(lengths)
-        assert len(set(lengths)) >= 3
-        assert seen[-1][1]["state"] == "done"
-        assert seen[-1][1]["why"] == "the model ended"
-
-    def test_a_refused_value_is_shown_at_its_field_and_nothing_is_asked(self) -> None:
-        engine = FakeEngine()
-        seen = asyncio.run(updates(Streams(serve(engine), Visitors()), Inputs("x", seed="no")))
-        assert (seen[-1][1]["field"], seen[-1][1]["tone"]) == ("seed", "error")
-        assert [lines for lines, _ in seen] == [None], "the last output stays"
-        assert engine.requests == []
-
-    def test_a_prompt_is_escaped(self) -> None:
-        seen = asyncio.run(updates(Streams(serve(FakeEngine(())), Visitors()), Inputs("<img src=x onerror=a()>")))
-        assert "<img" not in "".join(seen[-1][0])
-
-    def test_a_full_queue_is_said_in_words(self) -> None:
-        seen = asyncio.run(updates(Streams(serve(FakeEngine(max_active=0)), Visitors()), Inputs("x")))
-        assert "queue is full" in seen[-1][1]["note"]
-
-    def test_a_fault_keeps_the_text_so_far(self) -> None:
-        seen = asyncio.run(updates(Streams(serve(FakeEngine(fail_after=2)), Visitors()), Inputs("def f():\n")))
-        assert "return" in "".join(seen[-1][0])
-        assert seen[-1][1]["state"] == "failed"
-
-    def test_a_model_that_cannot_be_had_says_why(self) -> None:
-        def load(name: str, progress: object) -> Loaded:
-            raise ModelUnavailable(name, "the hub says 404.")
-
-        service = Service(["gone"], load)
-        seen = asyncio.run(updates(Streams(service, Visitors()), Inputs("x")))
-        assert "the hub says 404" in seen[-1][1]["note"]
-
-    def test_waiting_for_a_model_shows_its_progress_and_then_starts(self) -> None:
-        def load(name: str, progress: Callable[[str, int, int | None], None]) -> Loaded:
-            progress("reading weights", 1_000_000, 2_000_000)
-            time.sleep(0.6)
-            return Loaded(FakeEngine())
-
-        seen = asyncio.run(updates(Streams(Service(["late"], load), Visitors()), Inputs("def f():\n")))
-        assert any("1 MB of 2 MB" in live["note"] for _, live in seen)
-        assert seen[-1][1]["state"] == "done"
-
-    def test_leaving_the_generator_frees_the_slot(self) -> None:
-        engine = FakeEngine(("a",) * 1000, seconds=0.05)
-        streams = Streams(serve(engine), Visitors())
-
-        async def leave() -> None:
-            stream = streams.run(Inputs("x"), None, "s")
-            async for _, live in stream:
-                if live["state"] == "decoding":
-                    break
-            await stream.aclose()
-
-        asyncio.run(leave())
-        assert engine.generations[0].cancelled.is_set()
-
-    def test_a_closed_tab_stops_its_run(self) -> None:
-        engine = FakeEngine(("a",) * 1000, seconds=0.02)
-        visitors = Visitors()
-        streams = Streams(serve(engine), visitors)
-
-        async def close() -> list[Any]:
-            task = asyncio.create_task(updates(streams, Inputs("x"), "tab"))
-            while not engine.generations:
-                await asyncio.sleep(0.01)
-            visitors.leave("tab")
-            return await task
-
-        assert asyncio.run(close())[-1][1]["state"] == "stopped"
-
-    def test_a_second_run_of_a_tab_ends_the_first_without_a_word(self) -> None:
-        engine = FakeEngine(("a",) * 200, seconds=0.02)
-        streams = Streams(serve(engine), Visitors())
-
-        async def twice() -> tuple[list[Any], list[Any]]:
-            first = asyncio.create_task(updates(streams, Inputs("x"), "tab"))
-            while not engine.generations:
-                await asyncio.sleep(0.01)
-            second = await updates(streams, Inputs("y", max_length=10), "tab")
-            return await first, second
-
-        first, second = asyncio.run(twice())
-        assert first[-1] is None
-        assert second[-1][1]["state"] == "done"
-        assert engine.generations[0].cancelled.is_set()
-
-    def test_pages_are_updated_less_often_when_many_stream(self) -> None:
-        assert Pace.among(1) == Pace(look=0.03, show=0.1)
-        assert Pace.among(8) == Pace(look=0.08, show=0.32)
-
-    def test_a_run_is_kept_for_the_table_and_for_continue(self) -> None:
-        visitors = Visitors()
-        asyncio.run(updates(Streams(serve(FakeEngine()), visitors), Inputs("def f():\n"), "tab"))
-        tab = visitors.tab("tab")
-        assert tab.last_prompt == "def f():\n"
-        assert tab.last_text.startswith("    return 1")
-        assert [run.number for run in tab.runs] == [1]
-
-    def test_the_table_names_what_really_ran(self) -> None:
-        visitors = Visitors()
-        service = serve(FakeEngine(), name="asked/for")
-        asyncio.run(updates(Streams(service, visitors), Inputs("def f():\n"), "tab"))
-        assert visitors.tab("tab").runs[0].model == "fake"
-
-
-class TestVisitors:
-    def test_the_oldest_tabs_are_forgotten(self) -> None:
-        visitors = Visitors()
-        run = visitors.tab("first").begin()
-        for number in range(MAX_TABS):
-            visitors.tab(str(number))
-        assert run.stopped
-        assert visitors.running == 0
-
-
-def request_of(session: str) -> Any:
-    return SimpleNamespace(session_hash=session)
-
-
-class TestActions:
-    def make(self, engine: FakeEngine | None = None) -> Actions:
+class TestGallery:
+    def make(self, engine: FakeEngine | None = None) -> GalleryPanel:
         examples = (Example("One", "The first.", "def one():\n", {"temperature": 0, "max_length": 512}),)
-        return Actions(serve(engine or FakeEngine()), examples, Visitors())
+        return GalleryPanel(serve(engine or FakeEngine()), examples)
 
     def test_a_picked_example_fits_the_context(self) -> None:
         event: Any = SimpleNamespace(kind="example", index=0)
         filled = asyncio.run(self.make().pick([], None, event))
         assert filled[:3] == ["def one():\n", 128, 0]
 
-    def go_on(self, engine: FakeEngine, typed: str, max_length: int) -> tuple[Any, Any]:
-        """Run "def f():", then continue with `typed` in the editor."""
-        service, visitors = serve(engine), Visitors()
-        asyncio.run(updates(Streams(service, visitors), Inputs("def f():\n", max_length=max_length), "s"))
-        return asyncio.run(Actions(service, (), visitors).go_on(typed, max_length, None, request_of("s")))
-
-    def test_going_on_raises_a_maximum_length_that_is_used_up(self) -> None:
-        engine = FakeEngine(("    a = 1\n",) * 50)
-        prompt, max_length = self.go_on(engine, "def f():\n", 10)
-        assert prompt == "def f():\n" + "    a = 1\n" * 8
-        assert max_length == CONTEXT, "the room for going on is more than this engine's context"
-
-    def test_going_on_leaves_a_maximum_length_that_has_room(self) -> None:
-        assert self.go_on(FakeEngine(), "def f():\n", 100) == ("def f():\n    return 1\n", gr.skip())
-
-    def test_going_on_keeps_what_was_typed_since(self) -> None:
-        assert self.go_on(FakeEngine(), "def g():\n", 100) == ("def g():\n", gr.skip())
-
     @pytest.mark.parametrize("index", [-1, 1, "0", None])
     def test_an_example_that_is_not_there_changes_nothing(self, index: Any) -> None:
         event: Any = SimpleNamespace(kind="example", index=index)
         assert asyncio.run(self.make().pick([], None, event)) == [gr.skip()] * 10
 
+
+class TestKeep:
     def test_a_dumped_example_can_be_dropped_into_the_folder(self) -> None:
         values = ("def two():\n", 512, 0, 0.95, 0, 0, 1, "9", "\\n\\n", "eos")
-        file, message = asyncio.run(self.make().dump("Two & more", *values))
+        file, message = asyncio.run(KeepPanel().dump("Two & more", *values))
         assert file["name"] == "two_more.toml"
         assert message == {"message": ""}
         example = parse_example(file["text"])
@@ -400,40 +269,34 @@ class TestActions:
 
     def test_what_would_be_refused_is_not_saved(self) -> None:
         values = ("", 512, 0, 0.95, 0, 0, 1, "", "", "eos")
-        saved, message = asyncio.run(self.make().save("t", [], *values))
+        saved, message = asyncio.run(KeepPanel().save("t", [], *values))
         assert saved == gr.skip()
         assert message["message"].startswith("Not saved.")
 
     def test_saving_under_the_same_title_replaces(self) -> None:
         values = ("def two():\n", 512, 0, 0.95, 0, 0, 1, "", "", "eos")
         old = {"title": "t", "prompt": "old", "settings": {}}
-        saved, _ = asyncio.run(self.make().save("t", [old], *values))
+        saved, _ = asyncio.run(KeepPanel().save("t", [old], *values))
         assert [kept["prompt"] for kept in saved] == ["def two():\n"]
-
-    def test_the_count_is_a_dash_while_the_model_loads(self) -> None:
-        service = Service(["late"], lambda name, progress: Loaded(FakeEngine()))
-        actions = Actions(service, (), Visitors())
-        assert asyncio.run(actions.count("one two", 512, None))["prompt"] == "– prompt tokens"
-
-    def test_the_count_is_the_engines(self) -> None:
-        assert asyncio.run(self.make().count("one two", 100, None))["prompt"] == "2 prompt tokens"
-        assert asyncio.run(self.make().count("a \ud800 b", 100, None))["prompt"] == "– prompt tokens"
-
-    def test_stop_without_a_run_does_nothing(self) -> None:
-        asyncio.run(self.make().stop(request_of("nobody")))
 
     @pytest.mark.parametrize(("title", "name"), [("Two sum II", "two_sum_ii"), ("../x", "x"), ("日本", "example")])
     def test_file_names_are_plain(self, title: str, name: str) -> None:
         assert slug(title) == name
 
 
-class TestPage:
-    def test_the_idle_queue_polls_slowly(self) -> None:
-        page = build_page(serve(FakeEngine()), ())
-        assert page.blocks._queue.sleep_when_free >= 0.01, (
-            "gradio moved this: an idle server would burn a tenth of a core"
+class TestCount:
+    def test_the_count_is_a_dash_while_the_model_loads(self) -> None:
+        service = Service(["late"], lambda name, progress: Loaded(FakeEngine()))
+        assert asyncio.run(prompt_panel(service).count("one two", 512, None))["prompt"] == "– prompt tokens"
+
+    def test_the_count_is_the_engines(self) -> None:
+        assert asyncio.run(prompt_panel(serve(FakeEngine())).count("one two", 100, None))["prompt"] == "2 prompt tokens"
+        assert (
+            asyncio.run(prompt_panel(serve(FakeEngine())).count("a \ud800 b", 100, None))["prompt"] == "– prompt tokens"
         )
 
+
+class TestPage:
     def test_only_generate_is_public(self) -> None:
         page = build_page(serve(FakeEngine()), ())
         public = [fn.api_name for fn in page.blocks.fns.values() if fn.api_visibility == "public"]
@@ -448,6 +311,22 @@ class TestPage:
     def test_the_status_of_a_page_that_opens_is_told_at_once(self) -> None:
         service = serve(FakeEngine())
         wait_until(lambda: service.status().phase is Phase.READY)
-        head, box, _ = asyncio.run(Actions(service, (), Visitors()).tick(None))
+        with gr.Blocks() as blocks:
+            model, panel = ModelPanel(service), BoxPanel(service)
+            model.wire(blocks, panel)
+        head, box, _ = asyncio.run(model.show(None))
         assert head["tone"] == "ready"
         assert box["streams"] == "0 of 4"
+
+    def test_an_idle_server_lets_the_processor_sleep(self) -> None:
+        service = serve(FakeEngine())
+        with running(create_app(service, build_page(service, ()), Settings())) as address:
+            httpx.get(f"{address}/config")
+            assert min(processor_share(0.5) for _ in range(4)) < 0.02, "Gradio alone takes 3 to 10% of a core"
+
+
+def processor_share(seconds: float) -> float:
+    """How much of a core this process uses while the test sleeps."""
+    begin, used = time.monotonic(), time.process_time()
+    time.sleep(seconds)
+    return (time.process_time() - used) / (time.monotonic() - begin)

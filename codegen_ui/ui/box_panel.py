@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import gradio as gr
-
 from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
 from codegen_ui.ui.figures import NONE
+from codegen_ui.ui.widgets import drawn
 
 ITEMS = (
     ("device", "Device"),
@@ -27,31 +24,22 @@ TEMPLATE = f"""
 """
 
 
-@dataclass(frozen=True)
 class BoxPanel:
-    """`box`'s value is plain text by name, see `box_value`."""
+    """`figures` shows plain text by name, see `value`; whoever looks at the server passes it on (`ModelPanel`)."""
 
-    box: gr.HTML
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.figures = drawn(blank(), TEMPLATE, "texts", "cg-box")
 
-
-def build_box_panel() -> BoxPanel:
-    box = gr.HTML(
-        value=dict.fromkeys((name for name, _ in ITEMS), NONE),
-        html_template=TEMPLATE,
-        js_on_load="codegenUI.texts(element, props, watch)",
-        apply_default_css=False,
-        elem_id="cg-box",
-    )
-    return BoxPanel(box)
+    def value(self, model: str | None) -> dict[str, str]:
+        """The box as the engine of a model sees it; dashes while that one is not ready."""
+        status = self._service.status(model)
+        engine = self._service.engines().get(status.name)
+        return blank() if engine is None or status.info is None else describe(status.info, engine.stats())
 
 
-def box_value(service: Service, model: str | None) -> dict[str, str]:
-    """The box as the engine of a model sees it; dashes while that one is not ready."""
-    status = service.status(model)
-    engine = service.engines().get(status.name)
-    if engine is None or status.info is None:
-        return dict.fromkeys((name for name, _ in ITEMS), NONE)
-    return describe(status.info, engine.stats())
+def blank() -> dict[str, str]:
+    return dict.fromkeys((name for name, _ in ITEMS), NONE)
 
 
 def describe(info: ModelInfo, stats: EngineStats) -> dict[str, str]:

@@ -9,6 +9,7 @@ from codegen_ui.errors import InvalidInput
 from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
 from codegen_ui.request import FinishReason
+from codegen_ui.service import ModelStatus
 
 NONE = "–"
 FIGURES = (
@@ -164,6 +165,14 @@ def saved_text(metrics: GenerationMetrics) -> str:
         return NONE
     about = f", about {seconds(metrics.saved_seconds)}" if metrics.saved_seconds else ""
     return f"{metrics.saved_tokens:,} tokens{about}"
+
+
+def progress(status: ModelStatus) -> str:
+    """How far a model is loaded: 'downloading, 120 MB of 1.43 GB'."""
+    stage = status.stage or "waiting to load"
+    if status.total:
+        return f"{stage}, {size(status.done)} of {size(status.total)}"
+    return f"{stage}, {size(status.done)}" if status.done else stage
 
 
 def seconds(value: float | None) -> str:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, replace
 from typing import Any
 
 import gradio as gr
 
-from codegen_ui.gallery import Example
+from codegen_ui.errors import InvalidInput, PlaygroundError
+from codegen_ui.gallery import Example, dump_example
+from codegen_ui.service import Service
+from codegen_ui.ui.inputs import FIELDS, Inputs, from_settings, to_settings
+from codegen_ui.ui.model_panel import ModelPanel
+from codegen_ui.ui.prompt_panel import PromptPanel
+from codegen_ui.ui.records_panel import title_of
+from codegen_ui.ui.widgets import QUIET, drawn, offers_file
 
 STORAGE_KEY = "codegen-playground-examples"
 STORAGE_SECRET = "kept by the visitor, secret to nobody"
@@ -22,61 +29,92 @@ TEMPLATE = """
 <nav class="cg-gallery" aria-label="Examples"><div class="cg-chips" data-kind="example"></div>
 <div class="cg-chips" data-kind="saved"></div></nav>
 """
+MESSAGE = '<p class="cg-hint" role="status" data-f="message"></p>'
 
 
-@dataclass(frozen=True)
 class GalleryPanel:
-    """`gallery` fires `pick` and `forget` with `kind` and `index`; its value is `gallery_value`."""
+    """`chips` shows `gallery_value` and fires `pick` and `forget` with `kind` and `index`."""
 
-    gallery: gr.HTML
-    saved: gr.BrowserState
+    def __init__(self, service: Service, examples: Sequence[Example]) -> None:
+        self._service = service
+        self._examples = tuple(examples)
+        self.chips = drawn(gallery_value(examples, []), TEMPLATE, "gallery", "cg-gallery", ("pick", "forget"))
+        self.saved = gr.BrowserState([], storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
+
+    def wire(self, page: gr.Blocks, model: ModelPanel, prompt: PromptPanel, inputs: Sequence[Any]) -> None:
+        """A click fills the editor and the settings, and generates."""
+        gr.on([page.load, self.saved.change], self.show, self.saved, self.chips, **QUIET)
+        self.chips.forget(self.forget, self.saved, self.saved, **QUIET)
+        filled = self.chips.pick(self.pick, [self.saved, model.picker], list(inputs), trigger_mode="multiple", **QUIET)
+        prompt.generates(filled.then)
+
+    async def show(self, saved: object) -> dict[str, list[dict[str, str]]]:
+        return gallery_value(self._examples, sound(saved))
+
+    async def forget(self, saved: object, event: gr.EventData) -> Saved:
+        """The saved examples without one."""
+        return [kept for index, kept in enumerate(sound(saved)) if index != event.index]
+
+    async def pick(self, saved: object, model: str | None, event: gr.EventData) -> list[Any]:
+        """An example's prompt and settings; its maximum length at most the model's context."""
+        kept = sound(saved)
+        index, kind = event.index, event.kind
+        if kind == "saved" and isinstance(index, int) and 0 <= index < len(kept):
+            inputs = from_settings(kept[index]["prompt"], kept[index]["settings"])
+        elif kind == "example" and isinstance(index, int) and 0 <= index < len(self._examples):
+            inputs = from_settings(self._examples[index].prompt, self._examples[index].settings)
+        else:
+            return [gr.skip()] * len(FIELDS)
+        info = self._service.status(model).info
+        if info is not None:
+            inputs = replace(inputs, max_length=min(inputs.max_length, info.context))
+        return list(astuple(inputs))
 
 
-@dataclass(frozen=True)
 class KeepPanel:
-    """Keeps the prompt and settings at hand, here or as a file."""
+    """Keeps the prompt and settings at hand, in the browser or as a file."""
 
-    title: gr.Textbox
-    save: gr.Button
-    download: gr.Button
-    message: gr.HTML
+    def __init__(self) -> None:
+        with gr.Row(elem_id="cg-keep"):
+            self.title = gr.Textbox(
+                label="Title for this prompt",
+                show_label=False,
+                container=False,
+                placeholder="Title for this prompt",
+                elem_id="cg-keep-title",
+                lines=1,
+                max_lines=1,
+                scale=3,
+                min_width=120,
+            )
+            self.save_button = gr.Button("Save as example", size="sm", elem_id="cg-save", scale=2, min_width=96)
+            self.download = gr.Button("Download", size="sm", elem_id="cg-download", scale=1, min_width=72)
+        self.message = drawn({"message": ""}, MESSAGE, "texts", "cg-keep-message")
 
+    def wire(self, gallery: GalleryPanel, inputs: Sequence[Any]) -> None:
+        values = [self.title, gallery.saved, *inputs]
+        self.save_button.click(self.save, values, [gallery.saved, self.message], **QUIET)
+        offers_file(self.download.click, self.dump, [self.title, *inputs], self.message)
 
-def build_gallery_panel(examples: Sequence[Example]) -> GalleryPanel:
-    gallery = gr.HTML(
-        value=gallery_value(examples, []),
-        html_template=TEMPLATE,
-        js_on_load="codegenUI.gallery(element, props, watch, (d) => trigger('pick', d), (d) => trigger('forget', d))",
-        apply_default_css=False,
-        elem_id="cg-gallery",
-    )
-    saved = gr.BrowserState([], storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
-    return GalleryPanel(gallery, saved)
+    async def save(self, title: str, saved: object, *values: Any) -> tuple[Any, dict[str, str]]:
+        """Keep the prompt and its settings in the visitor's browser, under its title."""
+        inputs = Inputs(*values)
+        try:
+            kept = {"title": title_for(title, inputs), "prompt": inputs.prompt, "settings": to_settings(inputs)}
+        except InvalidInput as problem:
+            return gr.skip(), {"message": f"Not saved. {problem}"}
+        others = [other for other in sound(saved) if other["title"] != kept["title"]]
+        return [*others, kept][-MAX_SAVED:], {"message": f"Saved “{kept['title']}” in this browser."}
 
-
-def build_keep_panel() -> KeepPanel:
-    with gr.Row(elem_id="cg-keep"):
-        title = gr.Textbox(
-            label="Title for this prompt",
-            show_label=False,
-            container=False,
-            placeholder="Title for this prompt",
-            elem_id="cg-keep-title",
-            lines=1,
-            max_lines=1,
-            scale=3,
-            min_width=120,
-        )
-        save = gr.Button("Save as example", size="sm", elem_id="cg-save", scale=2, min_width=96)
-        download = gr.Button("Download", size="sm", elem_id="cg-download", scale=1, min_width=72)
-    message = gr.HTML(
-        value={"message": ""},
-        html_template='<p class="cg-hint" role="status" data-f="message"></p>',
-        js_on_load="codegenUI.texts(element, props, watch)",
-        apply_default_css=False,
-        elem_id="cg-keep-message",
-    )
-    return KeepPanel(title, save, download, message)
+    async def dump(self, title: str, *values: Any) -> tuple[dict[str, str], dict[str, str]]:
+        """The same as a file that an operator can drop into the examples' folder: (file, message)."""
+        inputs = Inputs(*values)
+        try:
+            name = title_for(title, inputs)
+            example = Example(name, f"{name}.", inputs.prompt, to_settings(inputs))
+            return {"name": f"{slug(name)}.toml", "text": dump_example(example)}, {"message": ""}
+        except PlaygroundError as problem:
+            return {"name": "", "text": ""}, {"message": f"No file. {problem}"}
 
 
 def gallery_value(examples: Sequence[Example], saved: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
@@ -99,3 +137,13 @@ def sound(saved: object) -> Saved:
         and isinstance(kept.get("prompt"), str)
         and isinstance(kept.get("settings"), dict)
     ]
+
+
+def title_for(title: str, inputs: Inputs) -> str:
+    return (title or "").strip()[:80] or title_of(inputs.prompt)
+
+
+def slug(title: str) -> str:
+    """A file name from a title: 'Two sum II' -> 'two_sum_ii'."""
+    words = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in title.lower()).split()
+    return "_".join(words)[:60] or "example"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import gradio as gr
-
 from codegen_ui.ui import figures
+from codegen_ui.ui.widgets import drawn
 
 BIG = (("rate", ""), ("ttft", "time to first token"), ("latency", "latency"), ("output", "output tokens"))
 SMALL = (
@@ -25,11 +22,11 @@ SMALL = (
 )
 
 
-@dataclass(frozen=True)
 class LivePanel:
-    """`live`'s value is plain text by figure name, see `figures.live`."""
+    """`figures` shows plain text by figure name, see `figures.live`."""
 
-    live: gr.HTML
+    def __init__(self) -> None:
+        self.figures = drawn(figures.idle(), template(), "live", "cg-live")
 
 
 def template() -> str:
@@ -49,14 +46,3 @@ role="img" aria-label="Output tokens per second over time"><polygon></polygon><p
 <figcaption data-f="peak"></figcaption></figure></div>
 <details class="cg-more" open><summary>All figures</summary><dl class="cg-small">{small}</dl></details>
 """
-
-
-def build_live_panel() -> LivePanel:
-    live = gr.HTML(
-        value=figures.idle(),
-        html_template=template(),
-        js_on_load="codegenUI.live(element, props, watch)",
-        apply_default_css=False,
-        elem_id="cg-live",
-    )
-    return LivePanel(live)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 from codegen_ui.service import ModelStatus, Phase, Service
 from codegen_ui.ui import figures
+from codegen_ui.ui.box_panel import BoxPanel
+from codegen_ui.ui.widgets import QUIET, drawn
+
+LOADING_TICK_SECONDS = 0.6
+QUIET_TICK_SECONDS = 2.0
 
 Status = dict[str, str]
 """The head's value: `tone` (loading, ready, failed), `line`, `facts`, `notice`, `percent`; plain text all of it."""
@@ -22,36 +27,46 @@ TEMPLATE = """
 </header>
 <div class="cg-progress" hidden><i></i></div>
 <p class="cg-facts" data-f="facts"></p>
-<p class="cg-notice" data-f="notice" role="alert" hidden></p>
+<div class="cg-notice" role="alert" hidden><span data-f="notice"></span>
+<button type="button" class="cg-retry" hidden>Try again</button></div>
 """
 
 
-@dataclass(frozen=True)
 class ModelPanel:
     """`head` is blank until the page asks how things stand; `picker` holds the visitor's model, shown where there is a
     choice."""
 
-    head: gr.HTML
-    picker: gr.Dropdown
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.head = drawn(dict.fromkeys(FIELDS, ""), TEMPLATE, "head", "cg-head", ("retry",))
+        self.picker = gr.Dropdown(
+            choices=list(service.names),
+            value=service.default,
+            label="Model",
+            visible=len(service.names) > 1,
+            elem_id="cg-picker",
+            filterable=False,
+        )
+        self.timer = gr.Timer(LOADING_TICK_SECONDS)
 
+    def wire(self, page: gr.Blocks, box: BoxPanel) -> None:
+        """One look at the server tells both the head and the box."""
+        self._box = box
+        shown = [self.head, box.figures, self.timer]
+        gr.on([self.timer.tick, page.load], self.show, self.picker, shown, **QUIET)
+        gr.on([self.picker.input, self.head.retry], self.load, self.picker, shown, **QUIET)
 
-def build_model_panel(service: Service) -> ModelPanel:
-    head = gr.HTML(
-        value=dict.fromkeys(FIELDS, ""),
-        html_template=TEMPLATE,
-        js_on_load="codegenUI.head(element, props, watch)",
-        apply_default_css=False,
-        elem_id="cg-head",
-    )
-    picker = gr.Dropdown(
-        choices=list(service.names),
-        value=service.default,
-        label="Model",
-        visible=len(service.names) > 1,
-        elem_id="cg-picker",
-        filterable=False,
-    )
-    return ModelPanel(head, picker)
+    async def show(self, model: str | None) -> tuple[Status, dict[str, str], Any]:
+        """The head, the box and the timer: slow once the model is there."""
+        status = self._service.status(model)
+        quiet = status.phase in (Phase.READY, Phase.FAILED)
+        timer = gr.Timer(QUIET_TICK_SECONDS if quiet else LOADING_TICK_SECONDS)
+        return describe(status), self._box.value(model), timer
+
+    async def load(self, model: str | None) -> tuple[Status, dict[str, str], Any]:
+        """A model was chosen, or shall be tried again: it begins to load where it is neither ready nor loading."""
+        self._service.request_load(model)
+        return await self.show(model)
 
 
 def describe(status: ModelStatus) -> Status:
@@ -61,7 +76,7 @@ def describe(status: ModelStatus) -> Status:
         return {**blank, "line": f"{status.name} could not be loaded", "notice": f"{status.name}: {status.message}"}
     if status.phase is not Phase.READY or status.info is None:
         percent = "" if not status.total else f"{min(100.0, 100 * status.done / status.total):.0f}%"
-        return {**blank, "tone": "loading", "line": f"{status.name}: {progress_text(status)}", "percent": percent}
+        return {**blank, "tone": "loading", "line": f"{status.name}: {figures.progress(status)}", "percent": percent}
     info = status.info
     took = "" if info.load_seconds is None else f"Loaded in {info.load_seconds:.1f} s"
     facts = [info.architecture]
@@ -77,11 +92,3 @@ def describe(status: ModelStatus) -> Status:
     facts.append(f"context {info.context:,}")
     line = " · ".join(part for part in (info.name, took) if part)
     return {**blank, "line": line, "facts": " · ".join(part for part in facts if part)}
-
-
-def progress_text(status: ModelStatus) -> str:
-    """'downloading, 120 MB of 1.43 GB'."""
-    stage = status.stage or "waiting to load"
-    if status.total:
-        return f"{stage}, {figures.size(status.done)} of {figures.size(status.total)}"
-    return f"{stage}, {figures.size(status.done)}" if status.done else stage

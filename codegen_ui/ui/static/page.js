@@ -31,7 +31,7 @@ window.codegenUI = (() => {
     });
   }
 
-  function head(element, props, watch) {
+  function head(element, props, watch, retry) {
     let kept = null;
     try { kept = localStorage.getItem("codegen-theme"); } catch (_) { /* private window */ }
     if (kept && !location.search.includes("__theme")) document.body.classList.toggle("dark", kept === "dark");
@@ -39,9 +39,13 @@ window.codegenUI = (() => {
       const dark = document.body.classList.toggle("dark");
       try { localStorage.setItem("codegen-theme", dark ? "dark" : "light"); } catch (_) { /* private window */ }
     });
+    const again = element.querySelector(".cg-retry");
+    again.addEventListener("click", () => { again.disabled = true; retry({}); });
     follow(props, watch, (value) => {
       setTexts(element, value);
       element.dataset.tone = value.tone;
+      again.hidden = value.tone !== "failed";
+      again.disabled = false;
       const notice = element.querySelector(".cg-notice");
       notice.hidden = !value.notice;
       notice.classList.toggle("error", value.tone === "failed");
@@ -158,14 +162,12 @@ window.codegenUI = (() => {
     });
   }
 
-  function runs(element, props, watch) {
+  function runs(element, props, watch, csv) {
     const download = element.querySelector("[data-act=csv]");
     const table = element.querySelector(".cg-table");
-    let csv = "";
-    download.addEventListener("click", () => save({ name: "codegen_runs.csv", text: csv }));
+    download.addEventListener("click", () => csv({}));
     follow(props, watch, (value) => {
-      csv = value.csv;
-      download.disabled = !csv;
+      download.disabled = !value.rows.length;
       table.hidden = !value.rows.length;
       element.querySelector(".cg-hint").hidden = Boolean(value.rows.length);
       table.querySelector("tbody").replaceChildren(...value.rows.map((row) => {

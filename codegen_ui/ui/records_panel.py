@@ -1,32 +1,46 @@
-"""A visitor's runs: one record each, as a table and as CSV."""
+"""The table of this visitor's runs, and its CSV. Of a run they need no more than a row: its texts are not kept."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import gradio as gr
+
 from codegen_ui.generation import Snapshot
 from codegen_ui.request import GenerationRequest
 from codegen_ui.ui import figures
+from codegen_ui.ui.widgets import QUIET, drawn, offers_file, session_of
 
-MAX_PROMPT = 2000
+MAX_PROMPT = 500
+"""Characters of the prompt in the CSV."""
 TITLE_WIDTH = 44
 
+HEADINGS = (
+    "#",
+    "Prompt",
+    "Settings",
+    "Seed",
+    "TTFT",
+    "Latency",
+    "Tokens/s",
+    "ITL p50 / p95",
+    "Prompt",
+    "Output",
+    "Stopped by",
+    "Model",
+)
 
-@dataclass(frozen=True)
-class RunRecord:
-    """One finished run: when, what was asked, what came of it."""
-
-    number: int
-    when: datetime
-    model: str
-    request: GenerationRequest
-    snapshot: Snapshot
-
+TEMPLATE = f"""
+<div class="cg-bar"><h2>Your runs</h2><span class="cg-hint">None yet: figures of each run are kept here until the tab
+closes.</span><button type="button" data-act="csv" disabled>Download CSV</button></div>
+<div class="cg-table" tabindex="0" role="region" aria-label="Your runs" hidden><table><thead><tr>
+{"".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS)}</tr></thead><tbody></tbody></table></div>
+"""
 
 COLUMNS = (
     "run",
@@ -62,15 +76,54 @@ COLUMNS = (
 )
 
 
-def values(record: RunRecord) -> dict[str, Any]:
-    """A record by `COLUMNS`, in full precision; None where a figure is not known."""
-    request, sampling, metrics = record.request, record.request.sampling, record.snapshot.metrics
-    reason = record.snapshot.finish_reason
-    prompt = request.prompt if isinstance(request.prompt, str) else " ".join(map(str, request.prompt))
+@dataclass(frozen=True)
+class Record:
+    """One finished run: the table's cells as text, and its values in the order of `COLUMNS`."""
+
+    row: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+class RecordsPanel:
+    """`table` shows rows of plain text, newest first, and fires `csv`."""
+
+    def __init__(self, records: Callable[[str], Sequence[Record]]) -> None:
+        """`records` gives a tab's runs, oldest first."""
+        self._records = records
+        self.table = drawn({"rows": []}, TEMPLATE, "runs", "cg-runs", ("csv",))
+        offers_file(self.table.csv, self.download, [])
+
+    def shows(self, run: Any) -> None:
+        """Draw the table anew after an event."""
+        run.then(self.rows, None, self.table, **QUIET)
+
+    async def rows(self, request: gr.Request) -> dict[str, list[list[str]]]:
+        return {"rows": [list(record.row) for record in reversed(self._records(session_of(request)))]}
+
+    async def download(self, request: gr.Request) -> dict[str, str]:
+        """Every run of this tab, as far as it is remembered."""
+        return {"name": "codegen_runs.csv", "text": to_csv(self._records(session_of(request)))}
+
+
+def make_record(number: int, when: datetime, model: str, request: GenerationRequest, last: Snapshot) -> Record:
+    """What is kept of a run.
+
+    Args:
+        number: counts a tab's runs from 1.
+        last: its last snapshot.
+    """
+    found = values(number, when, model, request, last)
+    return Record(row(number, model, request, last), tuple(found[name] for name in COLUMNS))
+
+
+def values(number: int, when: datetime, model: str, request: GenerationRequest, last: Snapshot) -> dict[str, Any]:
+    """A run by `COLUMNS`, in full precision; None where a figure is not known."""
+    sampling, metrics, reason = request.sampling, last.metrics, last.finish_reason
+    prompt = request.prompt if isinstance(request.prompt, str) else " ".join(map(str, request.prompt[:MAX_PROMPT]))
     return {
-        "run": record.number,
-        "time": record.when.isoformat(timespec="seconds"),
-        "model": record.model,
+        "run": number,
+        "time": when.isoformat(timespec="seconds"),
+        "model": model,
         "prompt": prompt[:MAX_PROMPT],
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -101,13 +154,12 @@ def values(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def to_csv(records: Sequence[RunRecord]) -> str:
+def to_csv(records: Sequence[Record]) -> str:
     """Every run, oldest first, with a header line; times in seconds."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    for record in records:
-        writer.writerow({name: spreadsheet_safe(value) for name, value in values(record).items()})
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([spreadsheet_safe(value) for value in record.values] for record in records)
     return out.getvalue()
 
 
@@ -120,12 +172,11 @@ def spreadsheet_safe(value: object) -> object:
     return value
 
 
-def to_row(record: RunRecord) -> list[str]:
-    """The table's cells, as text: number, prompt, settings, figures."""
-    request, metrics = record.request, record.snapshot.metrics
-    reason = record.snapshot.finish_reason
-    return [
-        str(record.number),
+def row(number: int, model: str, request: GenerationRequest, last: Snapshot) -> tuple[str, ...]:
+    """The table's cells: number, prompt, settings, figures."""
+    metrics, reason = last.metrics, last.finish_reason
+    return (
+        str(number),
         title_of(request.prompt if isinstance(request.prompt, str) else "token ids"),
         settings_text(request),
         "" if metrics.seed is None else str(metrics.seed),
@@ -136,8 +187,8 @@ def to_row(record: RunRecord) -> list[str]:
         f"{metrics.prompt_tokens:,}",
         f"{metrics.output_tokens:,}",
         "" if reason is None else figures.REASONS[reason],
-        record.model,
-    ]
+        model,
+    )
 
 
 def settings_text(request: GenerationRequest) -> str:

@@ -1,0 +1,81 @@
+"""One press of Generate: a request on its way through the service, from waiting for a model to its last snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from codegen_ui.follow import follow
+from codegen_ui.generation import Generation, Snapshot
+from codegen_ui.request import GenerationRequest
+from codegen_ui.service import ModelStatus, Phase, Service
+
+LOADING_POLL_SECONDS = 0.25
+CLOCK_SECONDS = 0.5
+"""How often the latency moves while nothing else does."""
+
+
+class Run:
+    """For the event loop: every method returns at once or is awaited.
+
+    Attributes:
+        stopped: it was asked to stop; its slot is free after the engine's current step.
+        superseded: it shall show nothing any more, for something else has taken its place.
+        generation: None until an engine took the request.
+    """
+
+    def __init__(self, service: Service, model: str | None = None) -> None:
+        self.stopped = False
+        self.superseded = False
+        self.generation: Generation | None = None
+        self._service = service
+        self._model = model
+
+    async def loading(self) -> AsyncGenerator[ModelStatus, None]:
+        """The model's statuses until it is ready. Raises `ModelUnavailable` where it cannot be loaded."""
+        while not self.stopped:
+            status = self._service.status(self._model)
+            if status.phase is Phase.IDLE:
+                self._service.request_load(self._model)
+            elif status.phase is not Phase.LOADING:
+                self._service.engine(self._model)
+                return
+            yield status
+            await asyncio.sleep(LOADING_POLL_SECONDS)
+
+    async def submit(self, request: GenerationRequest) -> Generation:
+        """Raises `ModelUnavailable`, `InvalidInput` or `Busy`.
+
+        Counting a long prompt's tokens takes a moment, in which the other pages go on. Where the tab is closed in that
+        moment, the generation is stopped as soon as it exists.
+        """
+        submitting = asyncio.ensure_future(asyncio.to_thread(self._service.submit, request, self._model))
+        submitting.add_done_callback(lambda done: None if done.exception() else self._attach(done.result()))
+        return await asyncio.shield(submitting)
+
+    def stop(self) -> None:
+        """Idempotent."""
+        self.stopped = True
+        if self.generation is not None:
+            self.generation.cancel()
+
+    def supersede(self) -> None:
+        """Stop it, and let it show nothing any more."""
+        self.superseded = True
+        self.stop()
+
+    def _attach(self, generation: Generation) -> None:
+        self.generation = generation
+        if self.stopped:
+            generation.cancel()
+
+
+async def snapshots(generation: Generation, every: Callable[[], float]) -> AsyncGenerator[Snapshot, None]:
+    """Snapshots as it changes, at least `every` seconds apart; the last one has a finish reason."""
+    async with aclosing(follow([generation], every=every, heartbeat=CLOCK_SECONDS)) as news:
+        async for _ in news:
+            snapshot = generation.snapshot()
+            yield snapshot
+            if snapshot.finish_reason is not None:
+                return

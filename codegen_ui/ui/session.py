@@ -1,0 +1,221 @@
+"""What a tab of the page does: it runs, stops, continues, leaves, and remembers its last runs.
+
+A tab is known by Gradio's session hash. Everything here is called on the event loop, one thing at a time between
+awaits, so no lock is needed. The engine has its own thread and pace: a slow browser costs it nothing, and whatever ends
+a run (its end, Stop, a closed tab, a lost connection) frees its slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+
+from codegen_ui.errors import InvalidInput, PlaygroundError
+from codegen_ui.generation import Snapshot
+from codegen_ui.highlight import IncrementalHighlighter
+from codegen_ui.request import GenerationRequest
+from codegen_ui.service import Service
+from codegen_ui.ui import figures
+from codegen_ui.ui.figures import Live
+from codegen_ui.ui.inputs import Inputs, to_request
+from codegen_ui.ui.records_panel import Record, make_record
+from codegen_ui.ui.run import Run, snapshots
+
+MAX_SESSIONS = 2000
+MAX_RECORDS = 200
+"""Of a session; older ones are forgotten."""
+MAX_RECORDS_IN_ALL = 20_000
+"""Of all sessions; each takes about 3 kB."""
+ENOUGH_TO_GO_ON, ROOM_TO_GO_ON = 32, 128
+"""New tokens that a maximum length must leave when a completion is continued; else it is raised to leave so many."""
+
+Lines = list[str]
+"""The output's value: safe HTML, one string a line."""
+
+Update = tuple[Lines | None, Live]
+"""What a page shows at one moment; None leaves the output as it is."""
+
+
+class Session:
+    """One tab that ran something: the run in progress, what Continue needs, the table's records.
+
+    Of the last prompt only the hash is kept, to tell whether the editor still has it.
+    """
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.records: deque[Record] = deque(maxlen=MAX_RECORDS)
+        self.allowance = 0  # new tokens that the last run might have taken
+        self._text = ""
+        self._prompt = hash("")
+        self._running_prompt = self._prompt
+        self._count = 0
+
+    def begin(self, run: Run, prompt: str) -> None:
+        """A new run; one that is still going is superseded."""
+        if self.run is not None:
+            self.run.supersede()
+        self.run, self._running_prompt = run, hash(prompt)
+
+    def end(self, run: Run) -> None:
+        run.stop()
+        if self.run is run:
+            self.run = None
+
+    def keep(self, model: str, request: GenerationRequest, last: Snapshot) -> None:
+        """Remember what came of the run in progress."""
+        self._count += 1
+        self.records.append(make_record(self._count, datetime.now().astimezone(), model, request, last))
+        self._remember(last)
+
+    def clear(self) -> None:
+        """Forget the last text; what is running is superseded."""
+        if self.run is not None:
+            self.run.supersede()
+        self._prompt, self._text = hash(""), ""
+
+    def go_on(self, prompt: str) -> str:
+        """`prompt` with the text that came after it, unless it is another than the last one.
+
+        A run that is still going is superseded: the next begins where it is.
+        """
+        run = self.run
+        if run is not None and run.generation is not None and not run.superseded:
+            self._remember(run.generation.snapshot())
+            run.supersede()
+        return prompt + self._text if hash(prompt) == self._prompt else prompt
+
+    def _remember(self, snapshot: Snapshot) -> None:
+        self._prompt, self._text = self._running_prompt, snapshot.text
+        self.allowance = snapshot.metrics.max_new_tokens
+
+
+class Sessions:
+    """Every tab that ran something, the one that was used last at the end."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    @property
+    def running(self) -> int:
+        """How many tabs show a run in progress."""
+        return sum(session.run is not None for session in self._sessions.values())
+
+    def find(self, key: str) -> Session | None:
+        """The session of a tab that ran something; asking makes none."""
+        return self._sessions.get(key)
+
+    def records(self, key: str) -> Sequence[Record]:
+        """A tab's runs, oldest first."""
+        session = self.find(key)
+        return () if session is None else tuple(session.records)
+
+    async def run(self, key: str, inputs: Inputs, model: str | None) -> AsyncGenerator[Update | None, None]:
+        """The output's lines and the live panel's figures as they change. Errors become figures; nothing is raised.
+
+        The last item is None where another run, or Clear, took the page over: there is nothing more to show.
+        """
+        session, run = self._open(key), Run(self._service, model)
+        session.begin(run, inputs.prompt)
+        try:
+            request = to_request(inputs, visitor=key)
+            yield None, figures.waiting("starting", "", 0.0)
+            started = time.monotonic()
+            async for status in run.loading():
+                yield None, figures.waiting("loading", figures.progress(status), time.monotonic() - started)
+            if run.stopped:
+                yield None if run.superseded else (None, figures.refused("Stopped before the model was loaded."))
+                return
+            generation = await run.submit(request)
+            highlighter = IncrementalHighlighter(inputs.prompt)
+            async for snapshot in snapshots(generation, self.pause):
+                if run.superseded:
+                    yield None
+                    return
+                if snapshot.finish_reason is not None:
+                    session.keep(self._name(model), request, snapshot)
+                    self._bound_records()
+                    yield highlighter.final(snapshot.text), figures.live(snapshot)
+                else:
+                    yield highlighter.update(snapshot.text), figures.live(snapshot)
+        except InvalidInput as problem:
+            yield None, figures.invalid(problem)
+        except PlaygroundError as error:
+            yield None, figures.refused(str(error))
+        finally:
+            session.end(run)
+
+    async def text(self, request: GenerationRequest, model: str | None) -> AsyncGenerator[str, None]:
+        """The growing completion, for `/generate`. Raises the `PlaygroundError` that ended it."""
+        run = Run(self._service, model)
+        try:
+            async for _ in run.loading():
+                continue
+            shown: str | None = None
+            async for snapshot in snapshots(await run.submit(request), self.pause):
+                if snapshot.error is not None:
+                    raise snapshot.error
+                if snapshot.text != shown:
+                    shown = snapshot.text
+                    yield shown
+        finally:
+            run.stop()
+
+    async def go_on(self, key: str, prompt: str, max_length: int, model: str | None) -> tuple[str, int]:
+        """The prompt to continue from, and a maximum length with room to do so."""
+        session = self.find(key)
+        if session is not None:
+            prompt = session.go_on(prompt)
+        engine = self._service.engines().get(self._service.status(model).name)
+        tokens = await asyncio.to_thread(engine.count_tokens, prompt) if engine is not None and prompt else None
+        if engine is None or tokens is None or tokens + ENOUGH_TO_GO_ON <= max_length:
+            return prompt, max_length
+        room = max(ROOM_TO_GO_ON, 0 if session is None else session.allowance)
+        return prompt, min(engine.info.context, tokens + room)
+
+    def stop(self, key: str) -> None:
+        """Stop a tab's run; its stream shows the end itself."""
+        session = self.find(key)
+        if session is not None and session.run is not None:
+            session.run.stop()
+
+    def clear(self, key: str) -> None:
+        """Stop a tab's run and forget its text."""
+        session = self.find(key)
+        if session is not None:
+            session.clear()
+
+    def leave(self, key: str) -> None:
+        """The tab was closed: stop what it runs, forget what it did."""
+        self.stop(key)
+        self._sessions.pop(key, None)
+
+    def pause(self) -> float:
+        """Seconds between two updates of a page.
+
+        Each costs the server a few milliseconds, which the engine would rather have: among many each comes less often.
+        """
+        return max(0.1, 0.04 * self.running)
+
+    def _open(self, key: str) -> Session:
+        """A tab's session. Where there are too many, idle ones are forgotten, the oldest first; no run is stopped."""
+        session = self._sessions.setdefault(key, Session())
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > MAX_SESSIONS:
+            idle = (other for other, held in self._sessions.items() if held.run is None and other != key)
+            self._sessions.pop(next(idle, ""), None)
+        return session
+
+    def _bound_records(self) -> None:
+        """Where there are too many in all, one of the tab that was idle longest is forgotten."""
+        if sum(len(session.records) for session in self._sessions.values()) > MAX_RECORDS_IN_ALL:
+            next(session for session in self._sessions.values() if session.records).records.popleft()
+
+    def _name(self, model: str | None) -> str:
+        """What really runs, which need not be what was asked for: the bundled checkpoint may stand in."""
+        status = self._service.status(model)
+        return status.name if status.info is None else status.info.name
