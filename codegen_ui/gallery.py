@@ -2,6 +2,7 @@
 
     title = "Binary search"
     description = "Finds a value in a sorted list."
+    group = "Functions"
     prompt = '''
     def binary_search(values, target):
     '''
@@ -10,7 +11,8 @@
     temperature = 0
     stop_at = "function"
 
-`settings` is optional; its fields are those of `GenerationRequest`, and what it leaves out has the request's default.
+`group` is optional: examples of the same group stand together under its name. So is `settings`: its fields are those of
+`GenerationRequest`, and what it leaves out has the request's default.
 Examples are shown in the order of their file names.
 """
 
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,8 @@ logger = logging.getLogger(__name__)
 MAX_FILE_BYTES = 1_000_000
 MAX_TITLE = 80
 MAX_DESCRIPTION = 300
-FIELDS = ("title", "description", "prompt", "settings")
+MAX_GROUP = 40
+FIELDS = ("title", "description", "group", "prompt", "settings")
 SETTINGS = (
     "max_length",
     "temperature",
@@ -56,16 +59,20 @@ class Example:
         title: one line, short enough for a button.
         description: one line on what it shows.
         settings: values for `GenerationRequest` by its field names; only `SETTINGS`.
+        group: heading that it stands under, with others of the same one; "" is none.
     """
 
     title: str
     description: str
     prompt: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    group: str = ""
 
     def __post_init__(self) -> None:
         _check_line("title", self.title, MAX_TITLE)
         _check_line("description", self.description, MAX_DESCRIPTION)
+        if self.group != "":
+            _check_line("group", self.group, MAX_GROUP)
         if not isinstance(self.prompt, str) or not self.prompt.strip():
             raise InvalidInput("prompt", self.prompt, "text that is not blank")
         if not isinstance(self.settings, Mapping):
@@ -80,6 +87,14 @@ def _check_line(name: str, value: object, most: int) -> None:
     good = isinstance(value, str) and value.strip() and len(value) <= most and value.isprintable()
     if not good:
         raise InvalidInput(name, value, f"one line of 1 to {most} characters")
+
+
+def grouped(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """The examples of each group, groups and examples in the order in which they first come."""
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.group, []).append(example)
+    return groups
 
 
 class BadExample(Exception):
@@ -195,6 +210,8 @@ def dump_example(example: Example) -> str:
     document = tomlkit.document()
     document["title"] = example.title
     document["description"] = example.description
+    if example.group:
+        document["group"] = example.group
     document["prompt"] = _multiline(example.prompt)
     if example.settings:
         settings = tomlkit.table()

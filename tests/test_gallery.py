@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen_ui.errors import InvalidInput
-from codegen_ui.gallery import MAX_FILE_BYTES, SETTINGS, Example, dump_example, load_gallery, parse_example
+from codegen_ui.gallery import MAX_FILE_BYTES, SETTINGS, Example, dump_example, grouped, load_gallery, parse_example
 from codegen_ui.request import GenerationRequest, StopAt
 from codegen_ui.stopping import truncate
 
@@ -37,9 +37,33 @@ def test_every_shipped_example_loads(caplog: pytest.LogCaptureFixture):
 
 def test_titles_and_prompts_are_unique_and_the_four_of_the_blog_post_come_first():
     examples = load_gallery(SHIPPED)
-    assert [example.title for example in examples[:4]] == ["3Sum", "Two Sum II", "Cross-entropy loss", "Binary search"]
+    assert [example.title for example in examples[:4]] == [
+        "3Sum, in English",
+        "Two Sum II, in English",
+        "Implement the cross entropy loss function",
+        "Implement binary search",
+    ]
     assert len({example.title.lower() for example in examples}) == len(examples)
     assert len({example.prompt for example in examples}) == len(examples)
+
+
+def test_the_posts_own_prompts_are_plain_english_greedy_and_as_long_as_there():
+    post = grouped(load_gallery(SHIPPED))["The blog post"]
+    assert [example.prompt for example in post[2:]] == [
+        "Implement the cross entropy loss function\n",
+        "Implement binary search\n",
+    ]
+    for example in post:
+        assert example.settings == {"temperature": 0, "max_length": 1000, "stop_at": "function"}
+        assert "def " not in example.prompt
+        assert "class " not in example.prompt
+    assert all("!=" in example.prompt and "[" in example.prompt for example in post[:2])
+
+
+def test_every_shipped_example_stands_in_a_group():
+    groups = grouped(load_gallery(SHIPPED))
+    assert list(groups)[:3] == ["The blog post", "Functions", "Classes"]
+    assert all(groups)
 
 
 @pytest.mark.parametrize("example", load_gallery(SHIPPED), ids=lambda example: example.title)
@@ -60,12 +84,16 @@ def test_a_shipped_example_stops_by_its_own_settings(example: Example):
     body = " " * (indent + 4 * last.endswith(":")) + "pass\n"
     if "def " not in example.prompt:
         body = "def f():\n    pass\n"
+    english = example.group == "The blog post"
+    if english:
+        body = '"""\n\ndef f():\n    pass\n'
     if example.prompt.count('"""') % 2:
         body = '    """\n    pass\n'
     completion, reason = truncate(example.prompt, body + "\n\nprint('more')\n", StopAt.FUNCTION)
     assert completion == body
     assert reason is not None
-    ast.parse(example.prompt + completion)
+    # The model takes English for the inside of a docstring that began before it.
+    ast.parse('"""' * english + example.prompt + completion)
 
 
 # --- loading
@@ -97,6 +125,8 @@ def test_settings_are_optional_and_a_block_keeps_its_tabs_and_backslashes(tmp_pa
         pytest.param(GOOD + "\n[extra]\nx = 1\n", 5, "'extra' is no field", id="unknown table"),
         pytest.param(GOOD.replace('"T"', "3"), 1, "title: 3 is not allowed", id="title of the wrong type"),
         pytest.param(GOOD.replace('"D"', '"a\\nb"'), 2, "description", id="description of two lines"),
+        pytest.param(GOOD + "group = 3\n", 4, "group: 3 is not allowed", id="group of the wrong type"),
+        pytest.param(GOOD + 'group = " "\n', 4, "group", id="blank group"),
         pytest.param(GOOD.replace('"def f():"', '" "'), 3, "prompt", id="blank prompt"),
         pytest.param(GOOD.replace('"def f():"', '"a\\u0000"'), 3, "NUL", id="NUL in the prompt"),
         pytest.param(GOOD + "settings = 3\n", 4, "settings", id="settings of the wrong type"),
@@ -191,10 +221,12 @@ some_settings = st.fixed_dictionaries(
 )
 
 
-@given(line, line, prompts, some_settings)
-def test_a_dumped_example_loads_as_the_same(title: str, description: str, prompt: str, chosen: dict[str, object]):
+@given(line, line, prompts, some_settings, st.one_of(st.just(""), line.filter(lambda text: len(text) <= 40)))
+def test_a_dumped_example_loads_as_the_same(
+    title: str, description: str, prompt: str, chosen: dict[str, object], group: str
+):
     assert set(chosen) <= set(SETTINGS)
-    example = Example(title, description, prompt, chosen)
+    example = Example(title, description, prompt, chosen, group)
     assert parse_example(dump_example(example)) == example
 
 

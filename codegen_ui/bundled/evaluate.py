@@ -126,7 +126,11 @@ def gallery_parse_rate(engine: Engine, folder: Path, seeds: int = 4) -> float:
             requests.append(GenerationRequest(example.prompt, **settings))
     if not requests:
         raise ValueError(f"no examples in {folder}")
-    good = [parses(prompt + text) for prompt, text in zip(prompts, complete(engine, requests), strict=True)]
+    # English in front of code is, to the model, the inside of a docstring that began before it.
+    good = [
+        parses(prompt + text) or parses(f'"""\n{prompt}{text}')
+        for prompt, text in zip(prompts, complete(engine, requests), strict=True)
+    ]
     for prompt, fine in zip(prompts, good, strict=True):
         if not fine:
             print(f"does not parse: {prompt.strip().splitlines()[0]}")
