@@ -146,7 +146,7 @@ def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> Co
 
 def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: LoadPlan, start: float) -> LocalEngine:
     """An engine around the model; `start` is when loading began, in `time.monotonic()` seconds."""
-    from codegen_ui.bundled.task import common_code
+    from codegen_ui.bundled.common_code import common_code
     from codegen_ui.engine.device import device_name, memory_used
     from codegen_ui.engine.engine import LocalEngine
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from codegen_ui.bundled.common_code import common_code
 from codegen_ui.bundled.corpus import HELD_OUT_PACKAGES
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
@@ -18,7 +19,7 @@ from codegen_ui.bundled.packages import REQUIREMENTS, fetch_packages
 from codegen_ui.bundled.phrasing import request, sentence, third_person, wrap
 from codegen_ui.bundled.realcode import describe_package, documents
 from codegen_ui.bundled.suite import load_suite
-from codegen_ui.bundled.task import Task, common_code, load_tasks, parse_task
+from codegen_ui.bundled.task import Task, load_tasks, parse_task
 from codegen_ui.bundled.variant import make_variant, rename
 from codegen_ui.bundled.writer import write_textbook
 

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "codegen_ui"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+SERVED_OF_BUNDLED = ["bundled/__init__.py", "bundled/common_code.py"]
 MAY_IMPORT_TRANSFORMERS = ("engine/stream.py", "checkpoints", "export", "bundled/", "bench/")
 
 
@@ -51,6 +52,13 @@ def test_transformers_is_met_in_few_places(module: str) -> None:
 @pytest.mark.parametrize("module", [m for m in MODULES if m not in ("main.py", "server.py")])
 def test_settings_are_read_by_the_command_and_the_server_alone(module: str) -> None:
     assert not uses(module, "codegen_ui.settings")
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("bundled/")] + SERVED_OF_BUNDLED)
+def test_what_serves_does_not_know_the_recipe_that_trained_the_bundled_checkpoint(module: str) -> None:
+    allowed = {"codegen_ui.bundled", *(f"codegen_ui.bundled.{name}" for name in ("CHECKPOINT_DIR", "common_code"))}
+    found = uses(module, "codegen_ui.bundled")
+    assert {name for name in found if name not in allowed and name.rpartition(".")[0] not in allowed} == set()
 
 
 def test_the_page_is_ready_before_torch_and_transformers_are_imported() -> None:

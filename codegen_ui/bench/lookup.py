@@ -20,7 +20,7 @@ from codegen_ui.bench.checkpoint import BenchModel, bench_model
 from codegen_ui.bench.contenders import load, load_weights
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, take_turns
-from codegen_ui.bundled.task import common_code
+from codegen_ui.bundled.common_code import common_code
 from codegen_ui.engine.engine import LocalEngine
 from codegen_ui.engine.speculation.lookup import (
     MAX_DRAFT,

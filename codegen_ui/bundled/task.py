@@ -19,12 +19,12 @@ In a class or snippet, `params` are the names in the code that change together, 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "textbook"
+from codegen_ui.bundled.common_code import FOLDER, entries, fields_of, indent, split_list
+
+__all__ = ["Task", "indent", "load_tasks", "parse_task", "split_list"]
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,12 @@ class Task:
 def load_tasks(folder: Path = FOLDER) -> list[Task]:
     """Every entry of every file, in order. Raises ValueError naming file and entry where one is malformed."""
     tasks = []
-    for path in sorted(folder.glob("*.txt")):
-        for chunk in re.split(r"^== ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-            try:
-                tasks.append(parse_task(chunk))
-            except (ValueError, SyntaxError) as error:
-                raise ValueError(f"{path.name}: {chunk.splitlines()[0]}: {error}") from error
+    for path, entry in entries(folder):
+        try:
+            tasks.append(parse_task(entry))
+        except (ValueError, SyntaxError) as error:
+            raise ValueError(f"{path.name}: {entry.splitlines()[0]}: {error}") from error
     return tasks
-
-
-def common_code(folder: Path = FOLDER) -> list[str]:
-    """Every entry's code as a text of its own: each function once for each of its algorithms, without a description."""
-    texts = []
-    for task in load_tasks(folder):
-        head = f"def {task.names[0]}({', '.join(task.params[0])}):\n"
-        for solution in task.solutions:
-            code = solution.replace("NAME", task.names[0])
-            texts.append((code if task.is_class else head + indent(code)) + "\n")
-    return texts
 
 
 def parse_task(chunk: str) -> Task:
@@ -73,7 +61,7 @@ def parse_task(chunk: str) -> Task:
     head, _, rest = chunk.partition("\n")
     is_class = head.startswith("class ")
     fields: dict[str, list[str]] = {}
-    for name, value in _fields(rest):
+    for name, value in fields_of(rest):
         fields.setdefault(name, []).append(value)
     unknown = set(fields) - {"names", "params", "returns", "imports", "do", "story", "args", "code", "weight"}
     if unknown or "code" not in fields or "names" not in fields:
@@ -100,41 +88,3 @@ def parse_task(chunk: str) -> Task:
         is_class=is_class,
         weight=float(fields.get("weight", ["0.6"])[0]),
     )
-
-
-def _fields(text: str) -> Iterator[tuple[str, str]]:
-    lines = text.splitlines()
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        index += 1
-        if not line.strip() or line.startswith("#"):
-            continue
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise ValueError(f"not a field: {line!r}")
-        if name == "code":
-            body = []
-            while index < len(lines) and (lines[index].startswith("    ") or not lines[index].strip()):
-                body.append(lines[index][4:].rstrip())
-                index += 1
-            value = "\n".join(body).strip("\n")
-        yield name, value.strip()
-
-
-def split_list(text: str) -> list[str]:
-    """Split at commas outside brackets."""
-    parts, depth, current = [], 0, ""
-    for char in text:
-        depth += (char in "[({") - (char in "])}")
-        if char == "," and not depth:
-            parts.append(current.strip())
-            current = ""
-        else:
-            current += char
-    return [part for part in [*parts, current.strip()] if part]
-
-
-def indent(code: str, by: int = 4) -> str:
-    """Indent every non-empty line."""
-    return "\n".join(" " * by + line if line else line for line in code.splitlines())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen_ui.remote.engine import RemoteEngine
 from codegen_ui.remote.loader import make_loader
+from codegen_ui.remote.remote_engine import RemoteEngine
 
 __all__ = ["RemoteEngine", "make_loader"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import InvalidInput
 from codegen_ui.remote.backend import Backend
-from codegen_ui.remote.engine import RemoteEngine
+from codegen_ui.remote.remote_engine import RemoteEngine
 from codegen_ui.service import Loaded, Loader
 
 
