@@ -29,7 +29,7 @@ import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from codegen_ui.errors import InvalidInput
-from codegen_ui.request import GenerationRequest
+from codegen_ui.request import GenerationRequest, page_settings
 
 logger = logging.getLogger(__name__)
 
@@ -38,17 +38,8 @@ MAX_TITLE = 80
 MAX_DESCRIPTION = 300
 MAX_GROUP = 40
 FIELDS = ("title", "description", "group", "prompt", "settings")
-SETTINGS = (
-    "max_length",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "seed",
-    "stop",
-    "stop_at",
-)
+SETTINGS = tuple(one.name for one in page_settings())
+"""What an example may set."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from codegen_ui.kinds import Switch, Texts
 from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS
-from codegen_ui.table import Row, rows
+from codegen_ui.request import GenerationRequest, page_settings
+from codegen_ui.table import Option, Setting, rows
+from codegen_ui.texts import PROMPT
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[\w ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL)
@@ -29,7 +31,7 @@ def markdown(head: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
 def options_table(groups: Mapping[str, Sequence[type]] = GROUPS) -> str:
     """Every option of the command line with its variable, what is allowed, and what happens without it."""
 
-    def line(option: Row) -> Sequence[str]:
+    def line(option: Option) -> Sequence[str]:
         name = option.name.replace("_", "-")
         usage = f"--{name}`, `--no-{name}" if isinstance(option.kind, Switch) else f"--{name} {option.shown}"
         limit = "on or off" if isinstance(option.kind, Switch) else option.kind.limit
@@ -37,11 +39,32 @@ def options_table(groups: Mapping[str, Sequence[type]] = GROUPS) -> str:
         variable = f"{ENVIRONMENT_PREFIX}{option.name.upper()}"
         return f"`{usage}`", f"`{variable}`", option.help, limit, option.default_text
 
-    options = (one for tables in groups.values() for table in tables for one in rows(table))
+    options = (one for tables in groups.values() for table in tables for one in rows(table, Option))
     return markdown(("option", "variable", "what", "allowed", "default"), (line(option) for option in options))
 
 
-TABLES: dict[str, Callable[[], str]] = {"options": options_table}
+def settings_table(table: type = GenerationRequest) -> str:
+    """Every setting of a request: what it does, what is allowed, the default, and the API's where it has it too."""
+
+    def line(one: Setting) -> Sequence[str]:
+        default = "none" if one.default is None else one.kind.show(one.default) or "none"
+        neutral = "" if not one.origin else "none" if one.neutral is None else one.kind.show(one.neutral) or "none"
+        return f"`{one.name}`", one.help, one.kind.limit, default, neutral
+
+    settings = (one for one in rows(table, Setting) if one.kind is not PROMPT)
+    return markdown(("setting", "what", "allowed", "default", "over the API"), (line(one) for one in settings))
+
+
+def example_settings(table: type = GenerationRequest) -> str:
+    """What an example's file may set."""
+    return ", ".join(f"`{one.name}`" for one in page_settings(table)) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "options": options_table,
+    "settings": settings_table,
+    "example settings": example_settings,
+}
 
 
 def renew(text: str) -> str:

@@ -1,21 +1,22 @@
-"""What one visitor asks for: validated once, here, whoever asks (page, API, library)."""
+"""What one visitor asks for: validated once, here, whoever asks (page, API, library).
+
+The one table of settings. To add one, add a row to the class that it belongs to, and use it where it matters (the
+sampler has its `SamplingParams`, everybody else the whole `GenerationRequest`). The row makes its check, its widget,
+the API's argument and its schema, its field of example files, its column in the list of runs, what remote servers are
+sent, and, by `python -m codegen_ui.readme`, its line in the README; see `table.Setting` for what a row says.
+"""
 
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, MISSING, dataclass
 
-from codegen_ui.errors import InvalidInput
+from codegen_ui.kinds import Choice, Integer, Number
+from codegen_ui.table import Checked, Setting, rows, setting
+from codegen_ui.texts import PROMPT, StopStrings
 
-MAX_PROMPT_CHARACTERS = 200_000
-MAX_STOP_STRINGS = 16
-MAX_STOP_CHARACTERS = 200
 MAX_LENGTH = 2048
-MAX_TOP_K = 51_200
-MAX_TEMPERATURE = 5.0
-MAX_REPETITION_PENALTY = 5.0
 MAX_SEED = 2**63 - 1
 MAX_LOGPROBS = 5
 
@@ -51,170 +52,150 @@ class FinishReason(str, enum.Enum):
         return self in (FinishReason.FUNCTION, FinishReason.PAPER, FinishReason.EOS, FinishReason.STOP_STRING)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lengths(Checked):
+    """How long a completion may become."""
+
+    max_length: int = setting(
+        512,
+        Integer(2, MAX_LENGTH),
+        "prompt and completion together, in tokens (transformers' `max_length`)",
+        label="Max length, with prompt",
+        origin="",
+    )
+    max_new_tokens: int | None = setting(
+        None,
+        Integer(1, MAX_LENGTH - 1),
+        "when given, bounds the completion alone, and the model's context takes the place of `max_length`",
+        origin="",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingParams(Checked):
+    """How the next token is drawn; the order is transformers': penalty, temperature, top-k, top-p, min-p."""
+
+    temperature: float = setting(
+        0.2,
+        Number(0, 5),
+        "0 is greedy; otherwise logits are divided by it",
+        neutral=1.0,
+        origin="openai",
+        label="Temperature, 0: greedy",
+        short="t",
+        slider=(0, 2, 0.05),
+    )
+    top_p: float = setting(
+        0.95,
+        Number(0, 1, open_low=True),
+        "nucleus mass that is kept; 1 keeps all",
+        neutral=1.0,
+        origin="openai",
+        label="Top-p",
+        short="p",
+        slider=(0.05, 1, 0.01),
+    )
+    top_k: int = setting(
+        0,
+        Integer(0, 51_200),
+        "tokens that are kept; 0 keeps all",
+        neutral=0,
+        origin="vllm",
+        label="Top-k, 0: off",
+        short="k",
+        slider=(0, 200, 1),
+    )
+    min_p: float = setting(
+        0.0,
+        Number(0, 1, open_high=True),
+        "drops tokens under this share of the likeliest one's probability",
+        neutral=0.0,
+        origin="vllm",
+        label="Min-p",
+        short="min-p",
+        slider=(0, 0.5, 0.01),
+    )
+    repetition_penalty: float = setting(
+        1.0,
+        Number(0, 5, open_low=True),
+        "1 is none; counts the prompt too (Keskar et al. 2019, as in transformers)",
+        neutral=1.0,
+        origin="vllm",
+        label="Repetition penalty",
+        short="rep",
+        slider=(1, 2, 0.01),
+    )
+    seed: int | None = setting(
+        None,
+        Integer(0, MAX_SEED),
+        "the same seed gives the same tokens, whatever else the server does; without one it is drawn, and told",
+        origin="openai",
+        label="Seed",
+    )
+    sample_index: int = setting(
+        0,
+        Integer(0, 1_000_000),
+        "which of several samples of one request this is; each has its own random stream",
+        origin="",
+    )
+
+
 @dataclass(frozen=True)
-class SamplingParams:
-    """How the next token is drawn; the order is transformers': penalty, temperature, top-k, top-p, min-p.
+class GenerationRequest(SamplingParams, Lengths):
+    """One completion to make: `GenerationRequest(prompt, max_length=128, temperature=0)`.
+
+    Construction raises `InvalidInput`, naming the field, for anything out of range. Fields are held as their kinds
+    give them back: token ids and stop strings as tuples, `stop_at` as a `StopAt`.
 
     Attributes:
-        temperature: 0 means greedy; otherwise logits are divided by it.
-        top_p: nucleus mass kept, in (0, 1]; 1 keeps all.
-        top_k: number of tokens kept; 0 keeps all.
-        min_p: tokens under this share of the likeliest one's probability are dropped, in [0, 1).
-        repetition_penalty: 1 is none (Keskar et al. 2019, as in transformers, prompt included).
-        seed: None draws one; the used seed is in the result.
-        sample_index: which of several samples of one request this is; each has its own random stream.
-    """
-
-    temperature: float = 0.2
-    top_p: float = 0.95
-    top_k: int = 0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    seed: int | None = None
-    sample_index: int = 0
-
-
-@dataclass(frozen=True, init=False)
-class GenerationRequest:
-    """One completion to make. Construction raises `InvalidInput`, naming the field, for anything out of range.
-
-    Attributes:
-        prompt: text, or token ids (used as they are) for programs that tokenize themselves.
-        max_length: prompt and completion together, in tokens (transformers' `max_length`).
-        max_new_tokens: when given, bounds the completion alone and `max_length` is the model's context.
-        sampling: see `SamplingParams`.
-        stop: strings that end the completion; they are not part of its text.
-        stop_at: see `StopAt`.
-        logprobs: None, or how many of the likeliest tokens (0 to 5) to report beside each chosen one.
-        deadline_seconds: None takes the engine's default; counted from arrival.
         visitor: who asks, for fairness between visitors; any opaque string.
     """
 
-    prompt: str | tuple[int, ...]
-    max_length: int
-    max_new_tokens: int | None
-    sampling: SamplingParams
-    stop: tuple[str, ...]
-    stop_at: StopAt
-    logprobs: int | None
-    deadline_seconds: float | None
-    visitor: str
+    prompt: str | Sequence[int] = setting(
+        MISSING, PROMPT, "text to continue, or token ids for programs that tokenize themselves", origin=""
+    )
+    _: KW_ONLY
+    stop: Sequence[str] = setting(
+        (),
+        StopStrings(),
+        "strings that end the completion; they are not part of its text",
+        neutral=(),
+        origin="openai",
+        label="Stop strings, one a line",
+    )
+    stop_at: str = setting(
+        StopAt.FUNCTION,
+        Choice(StopAt),
+        'where else it ends: after the first complete top-level function or class ("function"), as the CodeGen paper '
+        'truncates ("paper"), at the model\'s own end ("eos") or only at the length ("length")',
+        neutral=StopAt.EOS,
+        label="Stop at",
+    )
+    logprobs: int | None = setting(
+        None,
+        Integer(0, MAX_LOGPROBS),
+        "how many of the likeliest tokens to report beside each chosen one",
+        origin="",
+    )
+    deadline_seconds: float | None = setting(
+        None,
+        Number(0, 86_400, open_low=True),
+        "the longest it may take, from its arrival; without one the engine's own is in force",
+        origin="",
+    )
+    visitor: str = ""
 
-    def __init__(
-        self,
-        prompt: str | Sequence[int],
-        *,
-        max_length: int = 512,
-        max_new_tokens: int | None = None,
-        temperature: float = 0.2,
-        top_p: float = 0.95,
-        top_k: int = 0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int | None = None,
-        sample_index: int = 0,
-        stop: str | Sequence[str] = (),
-        stop_at: str | StopAt = StopAt.FUNCTION,
-        logprobs: int | None = None,
-        deadline_seconds: float | None = None,
-        visitor: str = "",
-    ) -> None:
-        values = {
-            "prompt": check_prompt(prompt),
-            "max_length": check_integer("max_length", max_length, 2, MAX_LENGTH),
-            "max_new_tokens": None
-            if max_new_tokens is None
-            else check_integer("max_new_tokens", max_new_tokens, 1, MAX_LENGTH - 1),
-            "sampling": SamplingParams(
-                temperature=check_number("temperature", temperature, 0, MAX_TEMPERATURE),
-                top_p=check_number("top_p", top_p, 0, 1, open_low=True),
-                top_k=check_integer("top_k", top_k, 0, MAX_TOP_K),
-                min_p=check_number("min_p", min_p, 0, 1, open_high=True),
-                repetition_penalty=check_number(
-                    "repetition_penalty", repetition_penalty, 0, MAX_REPETITION_PENALTY, open_low=True
-                ),
-                seed=None if seed is None else check_integer("seed", seed, 0, MAX_SEED),
-                sample_index=check_integer("sample_index", sample_index, 0, 1_000_000),
-            ),
-            "stop": check_stop(stop),
-            "stop_at": check_stop_at(stop_at),
-            "logprobs": None if logprobs is None else check_integer("logprobs", logprobs, 0, MAX_LOGPROBS),
-            "deadline_seconds": None
-            if deadline_seconds is None
-            else check_number("deadline_seconds", deadline_seconds, 0, 86_400, open_low=True),
-            "visitor": visitor,
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+    @property
+    def sampling(self) -> SamplingParams:
+        """Those of its fields that say how the next token is drawn."""
+        return SamplingParams(**{one.name: getattr(self, one.name) for one in rows(SamplingParams, Setting)})
 
 
-def check_integer(field: str, value: object, low: int, high: int) -> int:
-    """The value as an int; whole floats (a slider's 512.0) count. Raises `InvalidInput`."""
-    limit = f"a whole number from {low} to {high}"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidInput(field, value, limit)
-    if not math.isfinite(value) or value != int(value) or not low <= value <= high:
-        raise InvalidInput(field, value, limit)
-    return int(value)
+def page_settings(table: type = GenerationRequest) -> tuple[Setting, ...]:
+    """The settings that the page, the gallery's files and the list of runs have."""
+    return tuple(one for one in rows(table, Setting) if one.label)
 
 
-def check_number(
-    field: str, value: object, low: float, high: float, *, open_low: bool = False, open_high: bool = False
-) -> float:
-    """The value as a float within its bounds (an open bound is itself excluded). Raises `InvalidInput`."""
-    limit = f"a number {'above' if open_low else 'from'} {low:g} {'and below' if open_high else 'to'} {high:g}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInput(field, value, limit)
-    too_low = value <= low if open_low else value < low
-    too_high = value >= high if open_high else value > high
-    if too_low or too_high:
-        raise InvalidInput(field, value, limit)
-    return float(value)
-
-
-def check_prompt(prompt: object) -> str | tuple[int, ...]:
-    """Text that can be tokenized, or a tuple of token ids. Raises `InvalidInput`."""
-    if isinstance(prompt, str):
-        return check_text(prompt)
-    if not isinstance(prompt, Sequence) or isinstance(prompt, bytes):
-        raise InvalidInput("prompt", prompt, "text or a list of token ids")
-    if not prompt:
-        raise InvalidInput("prompt", prompt, "at least one token")
-    if len(prompt) > MAX_PROMPT_CHARACTERS:
-        raise InvalidInput("prompt", f"{len(prompt)} token ids", f"at most {MAX_PROMPT_CHARACTERS} token ids")
-    return tuple(check_integer("prompt", token, 0, 2**31 - 1) for token in prompt)
-
-
-def check_text(text: str) -> str:
-    if not text:
-        raise InvalidInput("prompt", text, "at least one character")
-    if len(text) > MAX_PROMPT_CHARACTERS:
-        raise InvalidInput("prompt", f"a text of {len(text):,} characters", f"at most {MAX_PROMPT_CHARACTERS:,}")
-    if "\0" in text:
-        raise InvalidInput("prompt", f"a NUL byte at character {text.index(chr(0))}", "text without NUL bytes")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        found = f"a lone surrogate at character {error.start}"
-        raise InvalidInput("prompt", found, "text that can be written as UTF-8") from None
-    return text
-
-
-def check_stop(stop: object) -> tuple[str, ...]:
-    strings = (stop,) if isinstance(stop, str) else stop
-    if not isinstance(strings, Sequence):
-        raise InvalidInput("stop", stop, "a list of strings")
-    if len(strings) > MAX_STOP_STRINGS:
-        raise InvalidInput("stop", f"{len(strings)} strings", f"at most {MAX_STOP_STRINGS} strings")
-    for string in strings:
-        if not isinstance(string, str) or not 1 <= len(string) <= MAX_STOP_CHARACTERS:
-            raise InvalidInput("stop", string, f"strings of 1 to {MAX_STOP_CHARACTERS} characters")
-    return tuple(strings)
-
-
-def check_stop_at(value: object) -> StopAt:
-    try:
-        return StopAt(value)
-    except ValueError:
-        names = ", ".join(choice.value for choice in StopAt)
-        raise InvalidInput("stop_at", value, f"one of {names}") from None
+def api_settings(table: type = GenerationRequest) -> tuple[Setting, ...]:
+    """The settings that the API takes under the same names."""
+    return tuple(one for one in rows(table, Setting) if one.origin)

@@ -24,7 +24,7 @@ from codegen_ui.errors import InvalidInput
 from codegen_ui.gallery import load_gallery
 from codegen_ui.options import DEFAULT_PORT, Settings
 from codegen_ui.service import Loader, Service
-from codegen_ui.table import rows
+from codegen_ui.table import Option, rows
 from codegen_ui.ui.page import Page, build_page
 
 PORTS_TO_TRY = 100
@@ -130,7 +130,7 @@ def make_service(settings: Settings, announce: Announcer) -> Service:
         return Service([settings.backend_model or "remote"], load, announce)
     from codegen_ui.loading import LoadPlan, make_loader
 
-    load = make_loader(**{row.name: getattr(settings, row.name) for row in rows(LoadPlan)})
+    load = make_loader(**{row.name: getattr(settings, row.name) for row in rows(LoadPlan, Option)})
     return Service(settings.model, load, announce)
 
 

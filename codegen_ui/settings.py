@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.kinds import Choice, Kind, Switch
 from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS, Settings
-from codegen_ui.table import Row, rows
+from codegen_ui.table import Option, Row, rows
 
 HELP_WIDTH = 110
 
@@ -45,7 +45,7 @@ def check_used(command: click.Command, typed: Mapping[str, object], *, remote: b
     The environment may hold such options: it is often shared between servers that differ in one of them.
     """
     for option in command.params:
-        if not isinstance(option, Option) or option.row.name not in typed:
+        if not isinstance(option, RowOption) or option.row.name not in typed:
             continue
         name, value = option.row.name, option.row.kind.show(typed[option.row.name])
         if option.row.only == "remote" and not remote:
@@ -57,7 +57,9 @@ def check_used(command: click.Command, typed: Mapping[str, object], *, remote: b
 
 def build_command(program: str = "app.py", groups: Mapping[str, Sequence[type]] = GROUPS) -> click.Command:
     """Every option of these tables with its help."""
-    options = [Option(one, group) for group, tables in groups.items() for table in tables for one in rows(table)]
+    options = [
+        RowOption(one, group) for group, tables in groups.items() for table in tables for one in rows(table, Option)
+    ]
     return Command(
         program,
         params=list(options),
@@ -89,10 +91,10 @@ class Switched(Kinded, click.types.BoolParamType):
     """The same for a switch, which click takes for one only if its type is click's own."""
 
 
-class Option(click.Option):
+class RowOption(click.Option):
     """A row as an option of the command line and as a variable of the environment that `ctx.obj` holds."""
 
-    def __init__(self, row: Row, group: str) -> None:
+    def __init__(self, row: Option, group: str) -> None:
         name = row.name.replace("_", "-")
         switch = isinstance(row.kind, Switch)
         super().__init__(

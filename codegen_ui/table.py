@@ -2,7 +2,7 @@
 
     @dataclass(frozen=True, kw_only=True)
     class EngineOptions(Checked):
-        slots: int | None = row(None, Integer(1, 256), "Streams decoded together.", unset="chosen by free memory")
+        slots: int | None = row(None, Integer(1, 256), "streams decoded together", unset="chosen by free memory")
 
 The class is what the code reads, typed (`options.slots`), and every value of it has been checked; `rows(EngineOptions)`
 is what the command line, the page, the schema and the READMEs are made from.
@@ -10,9 +10,10 @@ is what the command line, the page, the schema and the READMEs are made from.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, TypeVar
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.kinds import Kind
@@ -22,35 +23,44 @@ KEY = "row"
 
 @dataclass(frozen=True)
 class Row:
-    """One setting or option.
+    """One value that can be chosen.
 
     Attributes:
         name: as the library, the API, the page and the command line call it.
         kind: what is allowed.
-        default: in its own type; where it is None, None is allowed too.
-        help: a sentence without its full stop and default, which are added where they are wanted.
-        unset: what happens by default, in words, where the default itself does not say it.
-        label: a few words for a widget; settings alone have one.
-        neutral: the value that changes nothing, for a backend that cannot honour the setting; None where there is none.
-        metavar: what stands for the value in `--help`, where the kind's own says too little.
-        only: "local" or "remote" for an option of one kind of engine alone.
+        default: in its own type; where it is None, None is allowed too; `MISSING` where a value must be given.
+        help: a sentence without its capital, full stop and default, which are added where they are wanted.
     """
 
     name: str
     kind: Kind
     default: Any
     help: str
-    unset: str = ""
-    label: str = ""
-    neutral: Any = None
-    metavar: str = ""
-    only: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.help[0].upper()}{self.help[1:]}."
 
     def check(self, value: Any) -> Any:
         """The value in its own type. Raises `InvalidInput`."""
         if value is self.default or (value is None and self.default is None):
             return self.default
         return self.kind.check(self.name, value)
+
+
+@dataclass(frozen=True)
+class Option(Row):
+    """What an operator chooses.
+
+    Attributes:
+        unset: what happens by default, in words, where the default itself does not say it.
+        metavar: what stands for the value in `--help`, where the kind's own says too little.
+        only: "local" or "remote" for an option of one kind of engine alone.
+    """
+
+    unset: str = ""
+    metavar: str = ""
+    only: str = ""
 
     @property
     def shown(self) -> str:
@@ -62,18 +72,56 @@ class Row:
         return self.unset or self.kind.show(self.default)
 
 
+@dataclass(frozen=True)
+class Setting(Row):
+    """What a visitor chooses for one generation.
+
+    Attributes:
+        neutral: the value that leaves the model as it is: the API's default, as OpenAI's are, and what the page shows
+            where a backend cannot honour the setting. The page has its own default.
+        origin: who named it: "openai", "vllm", or "ours"; a backend is sent what its kind knows.
+        label: a few words for its widget; "" is a field of requests alone.
+        short: a few letters for the table of runs.
+        slider: lowest value, highest value and step of a slider, where its limits are wider than anybody would slide.
+    """
+
+    neutral: Any = None
+    origin: str = "ours"
+    label: str = ""
+    short: str = ""
+    slider: tuple[float, float, float] | None = None
+
+
+SomeRow = TypeVar("SomeRow", bound=Row)
+
+
 def row(default: Any, kind: Kind, help: str, **about: Any) -> Any:
-    """A dataclass field that is a row of a table; `about` has the other attributes of `Row`."""
-    return field(default=default, metadata={KEY: {"kind": kind, "help": help, **about}})
+    """A dataclass field that is an `Option`, whose other attributes `about` has."""
+    return field(default=default, metadata={KEY: (Option, {"kind": kind, "help": help, **about})})
 
 
-def rows(table: type) -> tuple[Row, ...]:
-    """The rows of a dataclass, in the order of its fields; fields without a kind are none."""
-    return tuple(
-        Row(one.name, default=None if one.default is MISSING else one.default, **one.metadata[KEY])
-        for one in fields(table)
-        if KEY in one.metadata
-    )
+def setting(default: Any, kind: Kind, help: str, **about: Any) -> Any:
+    """A dataclass field that is a `Setting`, whose other attributes `about` has."""
+    return field(default=default, metadata={KEY: (Setting, {"kind": kind, "help": help, **about})})
+
+
+def rows(table: type, sort: type[SomeRow]) -> tuple[SomeRow, ...]:
+    """The rows of a dataclass that are of this sort, in the order of its fields."""
+    return tuple(one for one in all_rows(table) if isinstance(one, sort))
+
+
+@functools.cache
+def all_rows(table: type) -> tuple[Row, ...]:
+    return tuple(found for found in map(row_of, fields(table)) if found is not None)
+
+
+def row_of(one: Field[Any]) -> Row | None:
+    """The row that a field is; None where it is none."""
+    if KEY not in one.metadata:
+        return None
+    make, about = one.metadata[KEY]
+    found: Row = make(name=one.name, default=one.default, **about)
+    return found
 
 
 @dataclass(frozen=True)
@@ -81,13 +129,13 @@ class Checked:
     """A dataclass that cannot be made with a value that its row does not allow: `InvalidInput` names the field."""
 
     def __post_init__(self) -> None:
-        for one in rows(type(self)):
+        for one in rows(type(self), Row):
             object.__setattr__(self, one.name, one.check(getattr(self, one.name)))
 
 
 def refuse_unknown(table: type, values: Mapping[str, object], *also: str) -> None:
     """Raises `InvalidInput` for a name that is neither a row nor one of `also`; `values` has the names as its keys."""
-    known = [one.name for one in rows(table)] + list(also)
+    known = [one.name for one in all_rows(table)] + list(also)
     for name, value in values.items():
         if name not in known:
             raise InvalidInput(name, value, f"left out: the options are {', '.join(known)}")

@@ -454,7 +454,7 @@ def test_presets_and_settings_reach_the_engine(visit: Any, playground: Playgroun
     request = playground.engine.requests[-1]
     assert (request.sampling.temperature, request.sampling.top_p, request.sampling.seed) == (0, 1, 42)
     assert request.stop == ("\n\n", "return")
-    assert request.stop_at.value == "eos"
+    assert request.stop_at == "eos"
     assert figure(page, "seed") == "42"
     assert figure(page, "why") == "stop string"
 

@@ -15,7 +15,7 @@ from codegen_ui.kinds import Number, Switch, Texts
 from codegen_ui.options import DEFAULT_MODEL, GROUPS, Settings
 from codegen_ui.readme import options_table
 from codegen_ui.settings import build_command, read_options, read_settings
-from codegen_ui.table import Checked, row, rows
+from codegen_ui.table import Checked, Option, row, rows
 
 ROOT = Path(__file__).parent.parent
 URL = "http://gpu-box:8000/v1"
@@ -27,7 +27,7 @@ def test_nothing_given_means_the_documented_defaults() -> None:
 
 
 def test_every_setting_has_an_option_in_one_group_of_the_help() -> None:
-    options = [one.name for tables in GROUPS.values() for table in tables for one in rows(table)]
+    options = [one.name for tables in GROUPS.values() for table in tables for one in rows(table, Option)]
     assert sorted(options) == sorted(field.name for field in fields(Settings))
     help_text = build_command().get_help(build_command().make_context("app.py", []))
     assert all(f"--{name.replace('_', '-')} " in help_text for name in options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from codegen_ui.api.problems import Problem, unsupported
 from codegen_ui.api.schemas import (
@@ -16,7 +17,7 @@ from codegen_ui.api.schemas import (
 )
 from codegen_ui.generation import Completion, ModelInfo, TokenEvent
 from codegen_ui.metrics import GenerationMetrics
-from codegen_ui.request import FinishReason, GenerationRequest, StopAt
+from codegen_ui.request import MAX_LENGTH, FinishReason, GenerationRequest, StopAt, api_settings
 
 STOPPED: dict[FinishReason, FinishDetail] = {
     FinishReason.FUNCTION: "function",
@@ -68,22 +69,19 @@ def generation_requests(body: CompletionBody, visitor: str) -> list[GenerationRe
     if len(prompts) * body.n > MAX_CHOICES:
         message = f"prompt: {len(prompts)} prompts times n={body.n} exceed {MAX_CHOICES} completions a request."
         raise Problem(400, message, param="prompt", code="invalid_value")
+    settings: dict[str, Any] = {one.name: getattr(body, one.name) for one in api_settings()}
+    settings["top_k"] = max(settings["top_k"], 0)
+    if body.ignore_eos:
+        settings["stop_at"] = StopAt.LENGTH
     return [
         GenerationRequest(
             prompt,
-            max_length=2048,
+            max_length=MAX_LENGTH,
             max_new_tokens=body.max_tokens,
-            temperature=body.temperature,
-            top_p=body.top_p,
-            top_k=max(body.top_k, 0),
-            min_p=body.min_p,
-            repetition_penalty=body.repetition_penalty,
-            seed=body.seed,
             sample_index=sample,
-            stop=body.stop or (),
-            stop_at=StopAt.LENGTH if body.ignore_eos else body.stop_at,
             logprobs=body.logprobs,
             visitor=visitor,
+            **settings,
         )
         for prompt in prompts
         for sample in range(body.n)

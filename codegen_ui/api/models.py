@@ -12,8 +12,8 @@ from codegen_ui.api.documentation import may_refuse
 from codegen_ui.api.problems import Problem
 from codegen_ui.api.schemas import ModelCard, ModelList, TokenizeBody, TokenizeResponse
 from codegen_ui.errors import ModelUnavailable
-from codegen_ui.request import check_text
 from codegen_ui.service import Service
+from codegen_ui.texts import PROMPT
 
 
 def add_models(router: APIRouter, service: Service) -> None:
@@ -78,7 +78,7 @@ class Encodes(Protocol):
 def count(service: Service, body: TokenizeBody) -> TokenizeResponse:
     """Raises `InvalidInput`, `ModelUnavailable` while a backend is down, or `Problem` 501 where none can count."""
     engine = service.engine(body.model)
-    text = check_text(body.prompt)
+    text = PROMPT.check_text("prompt", body.prompt)
     tokens = engine.encode(text) if isinstance(engine, Encodes) else None
     number = engine.count_tokens(text) if tokens is None else len(tokens)
     if number is None:

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
-    GetJsonSchemaHandler,
-    Strict,
     StrictBool,
     StrictInt,
     StrictStr,
     WithJsonSchema,
-    model_validator,
 )
-from pydantic_core import CoreSchema
 
-from codegen_ui.request import (
-    MAX_LENGTH,
-    MAX_LOGPROBS,
-    MAX_PROMPT_CHARACTERS,
-    MAX_REPETITION_PENALTY,
-    MAX_SEED,
-    MAX_STOP_CHARACTERS,
-    MAX_TEMPERATURE,
-    MAX_TOP_K,
-    StopAt,
-)
+from codegen_ui.api.arguments import Body, StrictNumber, with_settings
+from codegen_ui.request import MAX_LENGTH, MAX_LOGPROBS
+from codegen_ui.texts import MAX_PROMPT_CHARACTERS
 
 MAX_SAMPLES = 16
 MAX_CHOICES = 64
-MAX_STOPS = 4
 
-Number = Annotated[float, Strict()]
-"""As strict as the integers are: no booleans, no digits in quotes."""
-
-# Of a prompt the schema only tells the limits: `check_prompt` enforces them, and says what exceeds them by how much.
+# Of a prompt the schema only tells the limits: the request enforces them, and says what exceeds them by how much.
 Text = Annotated[StrictStr, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_PROMPT_CHARACTERS})]
 TokenId = Annotated[StrictInt, WithJsonSchema({"type": "integer", "format": "token id"})]
 # A million wrong elements are one mistake, not a million objects that describe it.
@@ -45,42 +28,6 @@ TokenIds = Annotated[list[TokenId], Field(fail_fast=True)]
 Prompt = (
     Text | Annotated[list[Text], Field(fail_fast=True)] | TokenIds | Annotated[list[TokenIds], Field(fail_fast=True)]
 )
-Stop = Annotated[StrictStr, Field(min_length=1, max_length=MAX_STOP_CHARACTERS)]
-
-
-class Body(BaseModel):
-    """What every body does: it refuses arguments that it does not know, and takes null for a default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_for_null(cls, values: Any) -> Any:
-        """OpenAI's API and its clients' types allow null wherever there is a default."""
-        if not isinstance(values, dict):
-            return values
-        return {name: value for name, value in values.items() if value is not None or not cls._has_default(name)}
-
-    @classmethod
-    def _has_default(cls, name: object) -> bool:
-        return name in cls.model_fields and not cls.model_fields[str(name)].is_required()
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Tell that null is allowed there."""
-        reference = handler(core)
-        fields = handler.resolve_ref_schema(reference)["properties"]
-        fields.update({name: nullable(field) for name, field in fields.items() if cls._has_default(name)})
-        return reference
-
-
-def nullable(field: dict[str, Any]) -> dict[str, Any]:
-    """A field's JSON schema that allows null too."""
-    null = {"type": "null"}
-    if "anyOf" in field:
-        return field if null in field["anyOf"] else {**field, "anyOf": [*field["anyOf"], null]}
-    about = {key: value for key, value in field.items() if key in ("title", "description", "default")}
-    return {"anyOf": [{key: value for key, value in field.items() if key not in about}, null], **about}
 
 
 class StreamOptions(Body):
@@ -92,8 +39,8 @@ class StreamOptions(Body):
     )
 
 
-class CompletionBody(Body):
-    """A request for completions. Arguments that are not listed here are refused, not ignored; null is the default."""
+class PromptBody(Body):
+    """What is continued, by which model."""
 
     model: StrictStr | None = Field(default=None, description="A model of `/v1/models`; the first one if not given.")
     prompt: Prompt = Field(
@@ -104,8 +51,11 @@ class CompletionBody(Body):
     max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_LENGTH - 1)] = Field(
         default=16, description="New tokens at most."
     )
-    temperature: Number = Field(default=1.0, ge=0, le=MAX_TEMPERATURE, description="0 is greedy.")
-    top_p: Number = Field(default=1.0, gt=0, le=1, description="Nucleus mass that is kept.")
+
+
+class CompletionBody(with_settings(PromptBody)):  # type: ignore[misc]  # mypy knows no bases that are made
+    """A request for completions. Arguments that are not listed here are refused, not ignored; null is the default."""
+
     n: StrictInt = Field(default=1, ge=1, le=MAX_SAMPLES, description="Completions for each prompt.")
     stream: StrictBool = Field(default=False, description="Server-sent events, a chunk a token, ended by `[DONE]`.")
     stream_options: StreamOptions | None = Field(default=None, description="Only with `stream`.")
@@ -117,52 +67,26 @@ class CompletionBody(Body):
     echo: StrictBool = Field(
         default=False, description="Put the prompt before the completion; not with `logprobs`, not with token ids."
     )
-    stop: Stop | Annotated[list[Stop], Field(max_length=MAX_STOPS)] | None = Field(
-        default=None,
-        description=f"Up to {MAX_STOPS} strings of 1 to {MAX_STOP_CHARACTERS} characters that end the completion; they "
-        "are not part of it.",
-    )
-    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] | None = Field(
-        default=None, description="The same seed gives the same tokens, whatever else the server does and whatever `n`."
-    )
     user: StrictStr | None = Field(default=None, description="Accepted and not used.")
 
-    top_k: Annotated[StrictInt, Field(ge=-1, le=MAX_TOP_K)] = Field(
-        default=0, description="vLLM's extra: tokens that are kept; 0 or -1 keeps all."
-    )
-    min_p: Number = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="vLLM's extra: drops tokens under this share of the likeliest one's probability.",
-    )
-    repetition_penalty: Number = Field(
-        default=1.0, gt=0, le=MAX_REPETITION_PENALTY, description="vLLM's extra: 1 is none; counts the prompt too."
-    )
     ignore_eos: StrictBool = Field(
         default=False, description="vLLM's extra: the model's own end does not stop (`stop_at` \"length\")."
     )
     return_token_ids: StrictBool = Field(
         default=False, description="vLLM's extra: token ids in every choice, where the backend tells them."
     )
-    stop_at: StopAt = Field(
-        default=StopAt.EOS,
-        description="This server's extra: also end after the first complete top-level function or class "
-        '("function"), as the CodeGen paper truncates ("paper"), at the model\'s own end ("eos") or only at the '
-        'length ("length").',
-    )
 
     suffix: StrictStr | None = Field(default=None, description="Not supported: CodeGen only continues to the right.")
     best_of: StrictInt | None = Field(
         default=None, description="Not supported, unless equal to `n`, which changes nothing."
     )
-    presence_penalty: Number | None = Field(
+    presence_penalty: StrictNumber | None = Field(
         default=None, description="Not supported unless 0; see `repetition_penalty`."
     )
-    frequency_penalty: Number | None = Field(
+    frequency_penalty: StrictNumber | None = Field(
         default=None, description="Not supported unless 0; see `repetition_penalty`."
     )
-    logit_bias: dict[str, Number] | None = Field(default=None, description="Not supported unless empty.")
+    logit_bias: dict[str, StrictNumber] | None = Field(default=None, description="Not supported unless empty.")
 
 
 class Logprobs(BaseModel):

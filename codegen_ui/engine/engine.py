@@ -101,7 +101,7 @@ class LocalEngine:
         """Queue a request. Tokenizes on the caller's thread. Raises `InvalidInput`, `Busy`, or, after `close`,
         `GenerationFailed`."""
         arrival = time.monotonic()
-        given = request.prompt if isinstance(request.prompt, tuple) else tuple(self._encode(request.prompt))
+        given = tuple(self._encode(request.prompt) if isinstance(request.prompt, str) else request.prompt)
         if not given:
             raise InvalidInput("prompt", request.prompt, "text that this model's tokenizer knows")
         if max(given) >= self._model.config.vocab_size:

@@ -63,7 +63,7 @@ class LiveGeneration:
         self._core = core
         self._stream = GenerationStream(tokenizer, core=core)
         prompt_text = request.prompt if isinstance(request.prompt, str) else decode_all(core, request.prompt)
-        self._stopper = Stopper(prompt_text, request.stop_at, request.stop)
+        self._stopper = Stopper(prompt_text, StopAt(request.stop_at), request.stop)
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._ids: list[int] = []

@@ -103,7 +103,7 @@ async def prepare(
         if ids is not None and END_OF_TEXT.search(prompt):
             prompt = list(ids)
     else:
-        prompt, ids, count = list(request.prompt), request.prompt, len(request.prompt)
+        prompt, ids, count = list(request.prompt), tuple(request.prompt), len(request.prompt)
     if count is None:
         max_tokens = request.max_new_tokens or min(request.max_length, context - 1)
         generation.prepare(0, (), dropped=0, max_new_tokens=max_tokens)

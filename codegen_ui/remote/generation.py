@@ -11,7 +11,7 @@ from codegen_ui.errors import PlaygroundError
 from codegen_ui.generation import Completion, Snapshot, TokenEvent
 from codegen_ui.metrics import MetricsRecorder
 from codegen_ui.remote.wire import Piece
-from codegen_ui.request import FinishReason, GenerationRequest
+from codegen_ui.request import FinishReason, GenerationRequest, StopAt
 from codegen_ui.stopping import Stopper
 
 
@@ -26,7 +26,7 @@ class RemoteGeneration:
         self._on_cancel = on_cancel
         self._recorder = MetricsRecorder(self.arrival, max_new_tokens=request.max_new_tokens or 0, seed=seed)
         prompt_text = request.prompt if isinstance(request.prompt, str) else ""
-        self._stopper = Stopper(prompt_text, request.stop_at, request.stop)
+        self._stopper = Stopper(prompt_text, StopAt(request.stop_at), request.stop)
         self._changed = threading.Condition()
         self._prompt_ids: tuple[int, ...] = ()
         self._ids: list[int] = []

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from codegen_ui.errors import InvalidInput
 from codegen_ui.generation import ModelInfo
 from codegen_ui.remote.backend import Backend
+from codegen_ui.remote.wire import sent_settings
 from codegen_ui.request import MAX_LENGTH, GenerationRequest, StopAt
 
-NEUTRAL = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+NAMES = {"openai": "OpenAI's", "vllm": "vLLM's", "ours": "this project's"}
 
 
 def model_info(backends: Sequence[Backend], slots: int) -> ModelInfo:
@@ -31,20 +32,23 @@ def model_info(backends: Sequence[Backend], slots: int) -> ModelInfo:
     )
 
 
-def unsupported(backends: Sequence[Backend]) -> dict[str, str]:
+def unsupported(backends: Sequence[Backend], table: type = GenerationRequest) -> dict[str, str]:
     """Settings that one of the servers does not take, with the reason."""
     for backend in backends:
-        if backend.served is not None and not backend.served.abilities.sampling:
-            return dict.fromkeys(NEUTRAL, f"{backend.name} is not known to take more than OpenAI's own settings")
+        known = backend.served.abilities.settings if backend.served is not None else tuple(NAMES)
+        missing = [one.name for one in sent_settings(table) if one.origin not in known]
+        if missing:
+            own = " and ".join(NAMES[origin] for origin in known)
+            return dict.fromkeys(missing, f"{backend.name} is not known to take more than {own} own settings")
     return {}
 
 
 def check_abilities(request: GenerationRequest, info: ModelInfo) -> None:
     """Raises `InvalidInput` for a setting that the servers would ignore, or a length over their context."""
-    for field, neutral in NEUTRAL.items():
-        given = getattr(request.sampling, field)
-        if field in info.unsupported and given != neutral:
-            raise InvalidInput(field, given, f"{neutral:g}: {info.unsupported[field]}")
+    for one in sent_settings(type(request)):
+        given = getattr(request, one.name)
+        if one.name in info.unsupported and given != one.neutral:
+            raise InvalidInput(one.name, given, f"{one.kind.show(one.neutral)}: {info.unsupported[one.name]}")
     if "top_k" in info.unsupported and request.stop_at is StopAt.LENGTH:
         # Over the API it may have been asked for by either name.
         choice = "another choice, and ignore_eos, which means 'length', must be false"

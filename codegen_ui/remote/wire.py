@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from codegen_ui.generation import TokenLogprob
-from codegen_ui.request import GenerationRequest, StopAt
+from codegen_ui.request import GenerationRequest, StopAt, api_settings
+from codegen_ui.table import Setting
 
 MAX_LINE_BYTES = 1 << 20
 MAX_MESSAGE = 300
@@ -38,20 +39,20 @@ class Abilities:
     """What a kind of server takes beyond OpenAI's own completions API.
 
     Attributes:
-        sampling: `top_k`, `min_p`, `repetition_penalty` and `ignore_eos`.
+        settings: the settings that it knows, by their `origin`; one that knows vLLM's knows `ignore_eos` too.
         token_ids: `return_token_ids` and `continuous_usage_stats`.
         tokenize: `POST /tokenize` beside `/v1`.
     """
 
-    sampling: bool = False
+    settings: tuple[str, ...] = ("openai",)
     token_ids: bool = False
     tokenize: bool = False
 
 
 KNOWN = {
-    "vllm": Abilities(sampling=True, token_ids=True, tokenize=True),
-    "codegen-playground": Abilities(sampling=True, token_ids=True, tokenize=True),
-    "sglang": Abilities(sampling=True),
+    "vllm": Abilities(("openai", "vllm"), token_ids=True, tokenize=True),
+    "codegen-playground": Abilities(("openai", "vllm", "ours"), token_ids=True, tokenize=True),
+    "sglang": Abilities(("openai", "vllm")),
 }
 """By the `owned_by` of `/v1/models`; of any other server only OpenAI's own API is expected."""
 
@@ -87,27 +88,29 @@ def completion_body(
     abilities: Abilities,
 ) -> dict[str, Any]:
     """The JSON body that asks for one streamed completion. Stop rules stay here: they are applied to the text."""
-    sampling = request.sampling
+    known = [one.name for one in sent_settings(type(request)) if one.origin in abilities.settings]
     body: dict[str, Any] = {
         "model": model,
         "prompt": prompt,
         "max_tokens": max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
+        **{name: getattr(request, name) for name in known},
         "seed": seed,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
     if request.logprobs is not None:
         body["logprobs"] = request.logprobs
-    if abilities.sampling:
-        body["top_k"] = sampling.top_k or -1
-        body["min_p"] = sampling.min_p
-        body["repetition_penalty"] = sampling.repetition_penalty
+    if "vllm" in abilities.settings:
+        body["top_k"] = request.top_k or -1
         body["ignore_eos"] = request.stop_at is StopAt.LENGTH
     if abilities.token_ids:
         body["return_token_ids"] = True
     return body
+
+
+def sent_settings(table: type = GenerationRequest) -> tuple[Setting, ...]:
+    """The settings that a server must know to honour them: all but the stop rules."""
+    return tuple(one for one in api_settings(table) if one.name not in ("stop", "stop_at"))
 
 
 async def event_data(response: httpx.Response) -> AsyncIterator[str]:

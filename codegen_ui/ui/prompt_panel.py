@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from codegen_ui.errors import InvalidInput
-from codegen_ui.request import MAX_PROMPT_CHARACTERS, check_prompt
 from codegen_ui.service import Service
+from codegen_ui.texts import MAX_PROMPT_CHARACTERS, PROMPT
 from codegen_ui.ui import figures
 from codegen_ui.ui.figures import NONE, Live
 from codegen_ui.ui.inputs import Inputs
@@ -125,7 +125,7 @@ class PromptPanel:
         if engine is None or len(prompt or "") > MAX_PROMPT_CHARACTERS:
             return meter_value(None, None, None)
         try:
-            check_prompt(prompt or " ")
+            PROMPT.check("prompt", prompt or " ")
         except InvalidInput:
             return meter_value(None, None, None)
         tokens = await asyncio.to_thread(engine.count_tokens, prompt) if prompt else 0

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from codegen_ui.generation import Snapshot
-from codegen_ui.request import GenerationRequest
+from codegen_ui.request import GenerationRequest, StopAt
 from codegen_ui.ui import figures
 from codegen_ui.ui.widgets import QUIET, drawn, offers_file, session_of
 
@@ -131,7 +131,7 @@ def values(number: int, when: datetime, model: str, request: GenerationRequest, 
         "min_p": sampling.min_p,
         "repetition_penalty": sampling.repetition_penalty,
         "max_length": request.max_length,
-        "stop_at": request.stop_at.value,
+        "stop_at": StopAt(request.stop_at).value,
         "stop": repr(list(request.stop)) if request.stop else "",
         "seed": metrics.seed if metrics.seed is not None else sampling.seed,
         "prompt_tokens": metrics.prompt_tokens,
@@ -205,7 +205,7 @@ def settings_text(request: GenerationRequest) -> str:
     if sampling.repetition_penalty != 1:
         parts.append(f"rep {sampling.repetition_penalty:g}")
     parts.append(f"{request.max_length}")
-    parts.append(request.stop_at.value)
+    parts.append(StopAt(request.stop_at).value)
     return " · ".join(parts)
 
 

@@ -1,0 +1,71 @@
+"""A setting is one row of a table: whoever shows, checks or sends settings finds it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from codegen_ui.api.arguments import Body, with_settings
+from codegen_ui.errors import InvalidInput
+from codegen_ui.kinds import Number
+from codegen_ui.readme import example_settings, settings_table
+from codegen_ui.remote.wire import KNOWN, Abilities, completion_body
+from codegen_ui.request import GenerationRequest, StopAt, page_settings
+from codegen_ui.table import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warmer(GenerationRequest):
+    """A copy of the table with one more row."""
+
+    warmth: float = setting(
+        0.5, Number(0, 2, open_low=True), "how warmly it is told", neutral=1.0, label="Warmth", short="w"
+    )
+
+
+def test_a_setting_that_is_added_to_the_table_is_checked() -> None:
+    assert Warmer("x").warmth == 0.5
+    assert Warmer("x", warmth=2, temperature=1).sampling == GenerationRequest("x", temperature=1).sampling
+    with pytest.raises(InvalidInput, match=r"^warmth: 0 is not allowed; it must be a number above 0 to 2\.$"):
+        Warmer("x", warmth=0)
+
+
+def test_it_is_an_argument_of_the_api_with_its_limits_and_its_neutral_value() -> None:
+    body = with_settings(Body, Warmer)
+    argument = body.model_json_schema()["properties"]["warmth"]
+    allowed = argument.pop("anyOf")[0]
+    assert argument == {
+        "title": "Warmth",
+        "default": 1.0,
+        "description": "This server's extra: How warmly it is told.",
+    }
+    assert allowed == {"type": "number", "exclusiveMinimum": 0, "maximum": 2}
+    assert body.model_validate({"warmth": 1.5}).warmth == 1.5  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="less than or equal to 2"):
+        body.model_validate({"warmth": 2.5})
+
+
+def test_it_is_sent_to_servers_that_know_it() -> None:
+    def sent(abilities: Abilities) -> object:
+        request = Warmer("x", warmth=1.5)
+        return completion_body(request, model="m", prompt="x", max_tokens=1, seed=1, abilities=abilities).get("warmth")
+
+    assert sent(KNOWN["codegen-playground"]) == 1.5
+    assert sent(KNOWN["vllm"]) is None
+    assert sent(Abilities()) is None
+
+
+def test_it_is_on_the_page_and_in_the_readmes() -> None:
+    assert [one.label for one in page_settings(Warmer)][-1] == "Warmth"
+    assert example_settings(Warmer).endswith("`stop_at`, `warmth`\n")
+    line = "| `warmth` | how warmly it is told | a number above 0 to 2 | 0.5 | 1 |\n"
+    assert settings_table(Warmer) == settings_table() + line
+
+
+def test_a_request_can_be_changed_in_one_field() -> None:
+    request = GenerationRequest([1, 2], stop="\n", stop_at="eos", seed=3)
+    assert replace(request, temperature=0).stop == ("\n",)
+    assert replace(request, prompt="x") == GenerationRequest("x", stop=["\n"], stop_at=StopAt.EOS, seed=3)
+    with pytest.raises(InvalidInput, match="temperature: 9 "):
+        replace(request, temperature=9)
