@@ -45,9 +45,10 @@ def _find(text: str, strictness: int) -> Repetition | None:
             return None
         period = len(text) - len(tail) - at
         repeated = _repeated(text, period)
-        part = text[len(text) - repeated : len(text) - repeated + period]
+        start = len(text) - repeated
+        part = text[start : start + period]
         if any(letter.isalnum() for letter in part) and _enough(part, repeated, strictness):
-            return Repetition(_from_line_start(part), repeated // period)
+            return Repetition(_from_line_start(part, start == 0 or text[start - 1] == "\n"), repeated // period)
     return None
 
 
@@ -69,10 +70,13 @@ def _enough(part: str, repeated: int, strictness: int) -> bool:
     return repeated >= times * len(part)
 
 
-def _from_line_start(part: str) -> str:
+def _from_line_start(part: str, begins_line: bool) -> str:
     """The same circle of characters, begun where a reader would begin it."""
     lines = (part * 2).splitlines(keepends=True)
-    starts = [index for index in range(1, part.count("\n") + 1) if lines[index].strip()]
+    count = part.count("\n")
+    # The second of the two copies begins like the first; in it the part's own beginning has a line before it.
+    order_of_choice = [count, *range(1, count)] if begins_line else range(1, count + 1)
+    starts = [index for index in order_of_choice if lines[index].strip()]
     if not starts:
         return part
 

@@ -221,7 +221,14 @@ class TestPanels:
         good = {"title": "t", "prompt": "p", "settings": {}}
         assert sound([good, None, {"title": 3}, {"title": "t", "prompt": "p"}]) == [good]
         assert sound("nonsense") == []
-        assert gallery_value((), [good])["saved"][0]["title"] == "t"
+        (kept,) = gallery_value((), [good])["groups"]
+        assert kept["chips"] == [{"kind": "saved", "index": 0, "title": "t", "description": "Saved in this browser"}]
+
+    def test_examples_stand_in_their_groups_and_keep_their_place_in_the_whole(self) -> None:
+        examples = [Example(title, "d", "p", {}, group) for title, group in (("a", "X"), ("b", ""), ("c", "X"))]
+        groups = gallery_value(examples, [])["groups"]
+        shown = [(group["name"], [(chip["title"], chip["index"]) for chip in group["chips"]]) for group in groups]
+        assert shown == [("X", [("a", 0), ("c", 2)]), ("", [("b", 1)])]
 
     def test_what_a_model_cannot_do_is_greyed_out_with_the_reason(self) -> None:
         info = ModelInfo("m", "a", 1024, unsupported={"min_p": "this server has none"})

@@ -10,6 +10,7 @@ from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
 from codegen_ui.request import FinishReason
 from codegen_ui.service import ModelStatus
+from codegen_ui.ui.advice import NOTHING
 
 NONE = "–"
 FIGURES = (
@@ -64,6 +65,7 @@ def blank() -> Live:
         "busy": "",
         "field": "",
         "problem": "",
+        **NOTHING,
     }
 
 
@@ -117,6 +119,7 @@ def live(snapshot: Snapshot) -> Live:
         "seed": NONE if metrics.seed is None else str(metrics.seed),
         "plot": plot,
         "peak": peak,
+        **NOTHING,
     }
 
 

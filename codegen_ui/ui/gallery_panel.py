@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from codegen_ui.errors import InvalidInput, PlaygroundError
-from codegen_ui.gallery import Example, dump_example
+from codegen_ui.gallery import Example, dump_example, grouped
 from codegen_ui.service import Service
 from codegen_ui.ui.inputs import FIELDS, Inputs, from_settings, to_settings
 from codegen_ui.ui.model_panel import ModelPanel
@@ -25,10 +25,8 @@ MAX_SAVED = 50
 Saved = list[dict[str, Any]]
 """Examples as the browser stores them."""
 
-TEMPLATE = """
-<nav class="cg-gallery" aria-label="Examples"><div class="cg-chips" data-kind="example"></div>
-<div class="cg-chips" data-kind="saved"></div></nav>
-"""
+TEMPLATE = '<nav class="cg-gallery" aria-label="Examples"></nav>'
+SAVED = "Saved in this browser"
 MESSAGE = '<p class="cg-hint" role="status" data-f="message"></p>'
 
 
@@ -48,7 +46,7 @@ class GalleryPanel:
         filled = self.chips.pick(self.pick, [self.saved, model.picker], list(inputs), trigger_mode="multiple", **QUIET)
         prompt.generates(filled.then)
 
-    async def show(self, saved: object) -> dict[str, list[dict[str, str]]]:
+    async def show(self, saved: object) -> dict[str, list[dict[str, Any]]]:
         return gallery_value(self._examples, sound(saved))
 
     async def forget(self, saved: object, event: gr.EventData) -> Saved:
@@ -117,12 +115,19 @@ class KeepPanel:
             return {"name": "", "text": ""}, {"message": f"No file. {problem}"}
 
 
-def gallery_value(examples: Sequence[Example], saved: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Titles and descriptions, as plain text."""
-    return {
-        "example": [{"title": example.title, "description": example.description} for example in examples],
-        "saved": [{"title": str(kept.get("title", "")), "description": "Saved in this browser"} for kept in saved],
-    }
+def gallery_value(examples: Sequence[Example], saved: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Groups in their order, each with a name, which may be "", and its chips: titles and descriptions, plain text."""
+    places = {id(example): index for index, example in enumerate(examples)}
+    groups = [
+        {"name": name, "chips": [chip("example", places[id(one)], one.title, one.description) for one in members]}
+        for name, members in grouped(examples).items()
+    ]
+    kept = [chip("saved", index, str(one.get("title", "")), SAVED) for index, one in enumerate(saved)]
+    return {"groups": [*groups, {"name": SAVED, "chips": kept}] if kept else groups}
+
+
+def chip(kind: str, index: int, title: str, description: str) -> dict[str, Any]:
+    return {"kind": kind, "index": index, "title": title, "description": description}
 
 
 def sound(saved: object) -> Saved:

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from codegen_ui.request import StopAt
 from codegen_ui.ui import figures
-from codegen_ui.ui.widgets import drawn
+from codegen_ui.ui.advice import PENALTY, raised
+from codegen_ui.ui.settings_panel import SettingsPanel
+from codegen_ui.ui.widgets import QUIET, drawn
+
+if TYPE_CHECKING:
+    from codegen_ui.ui.prompt_panel import PromptPanel
 
 BIG = (("rate", ""), ("ttft", "time to first token"), ("latency", "latency"), ("output", "output tokens"))
 SMALL = (
@@ -23,10 +33,22 @@ SMALL = (
 
 
 class LivePanel:
-    """`figures` shows plain text by figure name, see `figures.live`."""
+    """`figures` shows plain text by figure name, see `figures.live`; it fires `again` with the advice's `act`."""
 
     def __init__(self) -> None:
-        self.figures = drawn(figures.idle(), template(), "live", "cg-live")
+        self.figures = drawn(figures.idle(), template(), "live", "cg-live", ("again",))
+
+    def wire(self, settings: SettingsPanel, prompt: PromptPanel) -> None:
+        """A click on the advice changes one setting, and generates again."""
+        changed = [settings.repetition_penalty, settings.stop_at]
+        prompt.generates(self.figures.again(self.follow_advice, changed[0], changed, **QUIET).then)
+
+    async def follow_advice(self, penalty: Any, event: gr.EventData) -> tuple[Any, Any]:
+        """The repetition penalty and where to stop: one of them changed."""
+        if event.act == "function":
+            return gr.skip(), StopAt.FUNCTION.value
+        better = raised(float(penalty)) if isinstance(penalty, int | float) else PENALTY
+        return gr.skip() if better is None else better, gr.skip()
 
 
 def template() -> str:
@@ -40,6 +62,8 @@ def template() -> str:
 <span class="cg-note" data-f="note"></span>
 <button type="button" class="cg-seed" data-act="seed" title="Use this seed again">seed <b data-f="seed"></b></button>
 </div>
+<p class="cg-advice" role="status" hidden><span data-f="advice"></span>
+<button type="button" data-act="again" data-f="act_label"></button></p>
 <div class="cg-bigs">{big}
 <figure class="cg-plot"><svg viewBox="0 0 {figures.PLOT_WIDTH:.0f} {figures.PLOT_HEIGHT:.0f}" preserveAspectRatio="none"
 role="img" aria-label="Output tokens per second over time"><polygon></polygon><polyline></polyline></svg>

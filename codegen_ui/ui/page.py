@@ -61,6 +61,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         model.wire(blocks, box)
         settings.wire(model)
         prompt.wire(blocks, model, settings, inputs, (output, live, records))
+        live.wire(settings, prompt)
         gallery.wire(blocks, model, prompt, inputs)
         keep.wire(gallery, inputs)
         Endpoint(sessions)

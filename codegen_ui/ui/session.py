@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 
 from codegen_ui.errors import InvalidInput, PlaygroundError
@@ -19,6 +19,7 @@ from codegen_ui.highlight import IncrementalHighlighter
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
+from codegen_ui.ui.advice import advise
 from codegen_ui.ui.figures import Live
 from codegen_ui.ui.inputs import Inputs, to_request
 from codegen_ui.ui.records_panel import Record, make_record
@@ -139,9 +140,10 @@ class Sessions:
                 if snapshot.finish_reason is not None:
                     session.keep(self._name(model), request, snapshot)
                     self._bound_records()
-                    yield highlighter.final(snapshot.text), figures.live(snapshot)
+                    lines = highlighter.final(snapshot.text)
                 else:
-                    yield highlighter.update(snapshot.text), figures.live(snapshot)
+                    lines = highlighter.update(snapshot.text)
+                yield lines, {**figures.live(snapshot), **advise(request, snapshot, self._unsupported(model))}
         except InvalidInput as problem:
             yield None, figures.invalid(problem)
         except PlaygroundError as error:
@@ -214,6 +216,10 @@ class Sessions:
         """Where there are too many in all, one of the tab that was idle longest is forgotten."""
         if sum(len(session.records) for session in self._sessions.values()) > MAX_RECORDS_IN_ALL:
             next(session for session in self._sessions.values() if session.records).records.popleft()
+
+    def _unsupported(self, model: str | None) -> Mapping[str, str]:
+        info = self._service.status(model).info
+        return {} if info is None else info.unsupported
 
     def _name(self, model: str | None) -> str:
         """What really runs, which need not be what was asked for: the bundled checkpoint may stand in."""

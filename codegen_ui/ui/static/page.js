@@ -91,7 +91,10 @@ window.codegenUI = (() => {
     });
   }
 
-  function live(element, props, watch) {
+  function live(element, props, watch, again) {
+    const advice = element.querySelector(".cg-advice");
+    const act = advice.querySelector("[data-act=again]");
+    act.addEventListener("click", () => again({ act: act.dataset.kind }));
     element.querySelector("[data-act=seed]").addEventListener("click", () => {
       const seed = element.querySelector("[data-f=seed]").textContent;
       const field = document.querySelector("#cg-seed input, #cg-seed textarea");
@@ -106,6 +109,9 @@ window.codegenUI = (() => {
     follow(props, watch, (value) => {
       setTexts(element, value);
       element.dataset.tone = value.tone;
+      advice.hidden = !value.advice;
+      act.hidden = !value.act;
+      act.dataset.kind = value.act;
       if (line.getAttribute("points") !== value.plot) {
         line.setAttribute("points", value.plot);
         const first = value.plot.split(",")[0];
@@ -140,25 +146,30 @@ window.codegenUI = (() => {
   }
 
   function gallery(element, props, watch, pick, forget) {
+    const make = (tag, fields) => Object.assign(document.createElement(tag), fields);
+    const chip = (example) => {
+      const { kind, index } = example;
+      const chosen = make("button", { type: "button", className: "cg-chip", textContent: example.title, title: example.description });
+      chosen.addEventListener("click", () => pick({ kind, index }));
+      if (kind === "example") return chosen;
+      const remove = make("button", { type: "button", className: "cg-forget", textContent: "×" });
+      remove.setAttribute("aria-label", `Forget ${example.title}`);
+      remove.addEventListener("click", () => forget({ index }));
+      const pair = make("span", { className: "cg-kept" });
+      pair.append(chosen, remove);
+      return pair;
+    };
     follow(props, watch, (value) => {
-      for (const chips of element.querySelectorAll(".cg-chips")) {
-        const kind = chips.dataset.kind;
-        chips.replaceChildren(...(value[kind] || []).map((example, index) => {
-          const chip = Object.assign(document.createElement("button"), { type: "button", textContent: example.title });
-          chip.title = example.description;
-          chip.className = "cg-chip";
-          chip.addEventListener("click", () => pick({ kind, index }));
-          if (kind === "example") return chip;
-          const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
-          remove.className = "cg-forget";
-          remove.setAttribute("aria-label", `Forget ${example.title}`);
-          remove.addEventListener("click", () => forget({ index }));
-          const pair = Object.assign(document.createElement("span"), { className: "cg-kept" });
-          pair.append(chip, remove);
-          return pair;
-        }));
-        chips.hidden = !chips.children.length;
-      }
+      element.querySelector(".cg-gallery").replaceChildren(...value.groups.map((group) => {
+        const chips = make("div", { className: "cg-chips" });
+        chips.append(...group.chips.map(chip));
+        const part = make("div", { className: "cg-group" });
+        part.setAttribute("role", "group");
+        part.setAttribute("aria-label", group.name || "Examples");
+        if (group.name) part.append(make("h2", { textContent: group.name }));
+        part.append(chips);
+        return part;
+      }));
     });
   }
 
