@@ -11,12 +11,15 @@ import json
 import platform
 import random
 import sysconfig
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from codegen_ui.bundled import DEFAULT_WORK
-from codegen_ui.bundled.overlap import LONG_RUN, SHORT_RUN, drop_overlapping
+from codegen_ui.bundled.first_things import Opening, guarded, load_first_things, stands_in
+from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, drop_overlapping, words_in
 from codegen_ui.bundled.packages import fetch_packages
 from codegen_ui.bundled.realcode import Package, describe_package, documents
 from codegen_ui.bundled.store import write_documents
@@ -25,11 +28,10 @@ from codegen_ui.bundled.writer import write_textbook
 from codegen_ui.gallery import load_gallery
 
 HELD_OUT_PACKAGES = {"toolz", "humanize", "starlette", "sortedcontainers", "inflection", "tabulate"}
-Guarded = dict[int, list[str]]
 MAX_PACKAGE_CHARACTERS = 900_000  # no single package's habits may fill the corpus; the standard library is exempt
 
 
-def build_real(work: Path, seed: int, guarded: Guarded) -> list[dict[str, object]]:
+def build_real(work: Path, seed: int, guard: Guard) -> list[dict[str, object]]:
     """Write real.train.jsonl and real.heldout.jsonl; return a row for each package (name, version, licence, size)."""
     library = Path(sysconfig.get_path("stdlib"))
     packages = [Package("Python standard library", platform.python_version(), "PSF-2.0", library)]
@@ -40,7 +42,7 @@ def build_real(work: Path, seed: int, guarded: Guarded) -> list[dict[str, object
     held_out: list[str] = []
     # held-out packages first: what they share with others is then missing from the training side
     for package in tqdm(sorted(packages, key=lambda p: p.name not in HELD_OUT_PACKAGES), desc="packages"):
-        texts, _ = drop_overlapping(documents(package, seed, seen), guarded)
+        texts, _ = guard.keep(documents(package, seed, seen))
         random.Random(seed).shuffle(texts)
         if package is not packages[0]:
             texts = _at_most(texts, MAX_PACKAGE_CHARACTERS)
@@ -72,24 +74,54 @@ def _at_most(texts: list[str], characters: int) -> list[str]:
     return kept
 
 
-def build_textbook(work: Path, seed: int, count: int, guarded: Guarded) -> dict[str, int]:
+def build_textbook(work: Path, seed: int, count: int, guard: Guard) -> dict[str, int]:
     """Write textbook.train.jsonl and textbook.heldout.jsonl with about `count` documents; return their sizes.
 
-    Documents that share a long run of words with a `guarded` text, what the checkpoint is measured by, are left out.
+    Documents that hold something of what the checkpoint is measured by, see `Guard`, are left out.
     """
-    texts, dropped = drop_overlapping(write_textbook(seed, count), guarded)
+    texts, dropped = guard.keep(write_textbook(seed, count))
     cut = max(1, len(texts) // 50)
     write_documents(work / "textbook.heldout.jsonl", texts[:cut])
     write_documents(work / "textbook.train.jsonl", texts[cut:])
     return {"documents": len(texts), "characters": sum(map(len, texts)), "dropped_for_overlap": dropped}
 
 
-def guarded_texts(examples: Path) -> Guarded:
-    """What must not occur in the training text: the suite's prompts and, in longer runs of words, the gallery's."""
-    return {
-        SHORT_RUN: [task.prompt for task in load_suite()],
-        LONG_RUN: [example.prompt for example in load_gallery(examples)],
-    }
+@dataclass(frozen=True)
+class Guard:
+    """What must not occur in the training text.
+
+    `runs` holds texts by how many of their words in a row are too many to share, `names` words that must not occur at
+    all, and `openings` what must not stand on lines of its own.
+    """
+
+    runs: dict[int, list[str]]
+    names: list[str]
+    openings: list[Opening]
+
+    def keep(self, texts: Iterable[str]) -> tuple[list[str], int]:
+        """The texts that hold nothing of it, and how many were dropped."""
+        kept, dropped = drop_overlapping(texts, self.runs)
+        apart = [
+            text
+            for text in kept
+            if not words_in([text], self.names) and not any(stands_in(opening, text) for opening in self.openings)
+        ]
+        return apart, dropped + len(kept) - len(apart)
+
+
+def guard(examples: Path) -> Guard:
+    """Suite, first things and gallery."""
+    tasks = load_suite()
+    held_out = [task for task in tasks if task.held_out]
+    return Guard(
+        runs={
+            NEW_RUN: [task.prompt for task in held_out],
+            SHORT_RUN: [task.prompt for task in tasks],
+            LONG_RUN: [example.prompt for example in load_gallery(examples)],
+        },
+        names=[task.defined for task in held_out],
+        openings=[opening for opening in load_first_things() if guarded(opening)],
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -100,10 +132,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--textbook-documents", type=int, default=100_000)
     parser.add_argument("--examples", type=Path, default=Path("examples"), help="the gallery's folder")
     options = parser.parse_args(arguments)
-    guarded = guarded_texts(options.examples)
+    apart = guard(options.examples)
     fetch_packages(options.work / "packages")
-    rows = build_real(options.work, options.seed, guarded)
-    textbook = build_textbook(options.work, options.seed, options.textbook_documents, guarded)
+    rows = build_real(options.work, options.seed, apart)
+    textbook = build_textbook(options.work, options.seed, options.textbook_documents, apart)
     summary = {"packages": rows, "textbook": textbook}
     (options.work / "corpus.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     print(f"real: {sum(int(str(row['characters'])) for row in rows):,} characters; textbook: {textbook}")

@@ -7,6 +7,7 @@ The mathematics is transformers' `CodeGenForCausalLM`; only the layout of the we
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -140,3 +141,37 @@ def to_codegen_state(model: TrainingModel) -> dict[str, Tensor]:
         state[prefix + "ln_1.weight"] = block.ln.weight
         state[prefix + "ln_1.bias"] = block.ln.bias
     return {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
+
+
+def load_codegen_state(model: TrainingModel, state: Mapping[str, Tensor]) -> None:
+    """Take over weights under transformers' names: the inverse of `to_codegen_state`.
+
+    A model of more layers than the state has computes the same at first: its further layers, spread evenly among the
+    others, keep the zero outputs that they were made with.
+
+    Raises:
+        ValueError: the state has more layers than the model, or another width or vocabulary.
+    """
+    d = model.shape.n_embd
+    layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("transformer.h."))
+    if layers > model.shape.n_layer:
+        raise ValueError(f"{layers} layers do not fit into {model.shape.n_layer}")
+    if state["transformer.wte.weight"].shape != model.wte.weight.shape:
+        raise ValueError(f"an embedding of {tuple(state['transformer.wte.weight'].shape)}, not {model.shape}")
+    with torch.no_grad():
+        model.wte.weight.copy_(state["transformer.wte.weight"])
+        for name, module in (("transformer.ln_f", model.ln_f), ("lm_head", model.lm_head)):
+            module.weight.copy_(state[f"{name}.weight"])
+            module.bias.copy_(state[f"{name}.bias"])
+        for index in range(layers):
+            block = model.blocks[(index + 1) * model.shape.n_layer // layers - 1]
+            assert isinstance(block, Block)
+            prefix = f"transformer.h.{index}."
+            qvk = state[prefix + "attn.qkv_proj.weight"].view(MP_BLOCKS, 3, d // MP_BLOCKS, d)
+            block.qkv.copy_(qvk[:, [0, 2, 1]].transpose(0, 1).reshape(3, d, d))
+            block.out_proj.copy_(state[prefix + "attn.out_proj.weight"])
+            for part in ("fc_in", "fc_out"):
+                getattr(block, part).copy_(state[f"{prefix}mlp.{part}.weight"])
+                getattr(block, f"{part}_bias").copy_(state[f"{prefix}mlp.{part}.bias"])
+            block.ln.weight.copy_(state[prefix + "ln_1.weight"])
+            block.ln.bias.copy_(state[prefix + "ln_1.bias"])

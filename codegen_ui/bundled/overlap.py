@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 WORDS = re.compile(r"\w+")
 # in words
 LONG_RUN = 13  # as used to find benchmark text in GPT-3's training data (Brown et al. 2020, appendix C)
+NEW_RUN = 5  # for tasks whose wording must be new altogether
 SHORT_RUN = 8  # for the suite's prompts, whose wording must be new
 
 

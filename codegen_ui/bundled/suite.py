@@ -22,6 +22,12 @@ class SuiteTask:
         """Prompt, completion and checks as one program that exits with 0 when every check holds."""
         return self.prompt + completion + "\n\n" + "\n".join(f"assert {check}" for check in self.checks) + "\n"
 
+    @property
+    def defined(self) -> str:
+        """The name of the function or class that the prompt begins."""
+        found = re.search(r"^(?:def|class) (\w+)", self.prompt, flags=re.MULTILINE)
+        return found[1] if found else ""
+
 
 def load_suite(path: Path = SUITE) -> list[SuiteTask]:
     """Every task, in order. Raises ValueError where one has no prompt or no checks."""

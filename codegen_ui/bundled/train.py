@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
 from codegen_ui.bundled import DEFAULT_WORK
-from codegen_ui.bundled.model import Block, Shape, TrainingModel
+from codegen_ui.bundled.model import Block, Shape, TrainingModel, load_codegen_state
 from codegen_ui.bundled.muon import Muon
 from codegen_ui.bundled.store import TokenStream, read_documents
 
@@ -245,6 +246,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile: needs a C++ compiler, about 1.4 times as fast"
     )
+    parser.add_argument(
+        "--warm-start",
+        type=Path,
+        help="a checkpoint folder to take the weights from; it may have fewer layers",
+    )
     parser.add_argument("--continue-from", type=Path, help="a stable.pt to start from, with a new time budget")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
@@ -270,6 +276,8 @@ def main(arguments: list[str] | None = None) -> None:
         trainer.restore(last, as_new_run=False)
     elif options.continue_from:
         trainer.restore(options.continue_from, as_new_run=True)
+    elif options.warm_start:
+        load_codegen_state(trainer.model, load_file(options.warm_start / "model.safetensors"))
     print(f"{sum(p.numel() for p in trainer.model.parameters()):,} parameters on {trainer.device}")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(trainer, "stop", True))  # after this step, and saved

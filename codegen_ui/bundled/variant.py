@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from codegen_ui.bundled import naming
 from codegen_ui.bundled.task import Task, indent
 
 LOCAL_NAMES = {
@@ -38,6 +39,8 @@ LOCAL_NAMES = {
     "index": ("i", "idx", "position", "pos"),
 }
 
+RANDOM_LOCALS = 0.12  # how often all locals of a body are called something new
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -64,6 +67,12 @@ def identifiers(code: str) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", code))
 
 
+def in_strings(body: str) -> set[str]:
+    """Words of the body's string literals, where `rename` would change them, too."""
+    nodes = ast.walk(ast.parse("def f():\n" + indent(body)))
+    return {w for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str) for w in identifiers(n.value)}
+
+
 def choose_locals(body: str, taken: set[str], draw: random.Random) -> dict[str, str]:
     """New names for some of the locals that the code assigns."""
     assigned = {
@@ -72,6 +81,11 @@ def choose_locals(body: str, taken: set[str], draw: random.Random) -> dict[str, 
     }  # fmt: skip
     used = identifiers(body) | taken
     chosen: dict[str, str] = {}
+    if draw.random() < RANDOM_LOCALS:
+        for name in sorted(assigned - taken - in_strings(body)):
+            chosen[name] = naming.identifier(draw, used)
+            used.add(chosen[name])
+        return chosen
     for name in sorted((assigned & LOCAL_NAMES.keys()) - taken):
         other = draw.choice(LOCAL_NAMES[name])
         if draw.random() < 0.4 and other not in used:
@@ -80,8 +94,11 @@ def choose_locals(body: str, taken: set[str], draw: random.Random) -> dict[str, 
     return chosen
 
 
-def make_variant(task: Task, draw: random.Random, camel: bool = False) -> Variant:
-    """Choose solution and names; raises AssertionError where it disagrees with the task's cases."""
+def make_variant(task: Task, draw: random.Random, camel: bool = False, invent: float = 0.0) -> Variant:
+    """Choose solution and names; raises AssertionError where it disagrees with the task's cases.
+
+    `invent` is how often the names of the parameters, and half as often the function's own, are drawn at random.
+    """
     body = task.solutions[0] if draw.random() < 0.45 else draw.choice(task.solutions)
     name = draw.choice(task.names)
     if camel and "_" in name:
@@ -89,6 +106,10 @@ def make_variant(task: Task, draw: random.Random, camel: bool = False) -> Varian
         name = head + "".join(part.capitalize() for part in tail)
     first = task.params[0]
     params = draw.choice(task.params) if draw.random() < 0.7 else first
+    if draw.random() < invent:
+        params = naming.distinct(draw, len(first), identifiers(body) | {name})
+        if draw.random() < 0.5:
+            name = naming.identifier(draw, identifiers(body) | {*params})
     clash = (identifiers(body) - set(first)) & set(params)
     if clash or name in params or name in identifiers(body):
         params, name = first, name if name not in identifiers(body) else task.names[0]

@@ -9,11 +9,19 @@ import re
 
 from codegen_ui.bundled import phrasing
 from codegen_ui.bundled.docstrings import docstring
+from codegen_ui.bundled.drills import drill
+from codegen_ui.bundled.english import examples, plain_english, title
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
 from codegen_ui.bundled.followups import main_block, tests
+from codegen_ui.bundled.objects import class_parts
+from codegen_ui.bundled.scripts import script_parts
 from codegen_ui.bundled.task import Task, indent, load_tasks, split_list
 from codegen_ui.bundled.variant import Variant, definition, make_variant, rename, simple_calls
+
+INVENT = 0.5  # how often a function's parameters get names of their own
+# shares of the documents: tasks of the files and tables, drills, composed classes, scripts
+SHARES = {"task": 0.64, "drill": 0.12, "object": 0.12, "script": 0.12}
 
 
 def write_textbook(seed: int, count: int) -> list[str]:
@@ -25,38 +33,84 @@ def write_textbook(seed: int, count: int) -> list[str]:
     weights = [task.weight * (1.0 + 0.3 * len(task.solutions)) for task in tasks]
     texts: set[str] = set()
     for _ in range(count):
-        task = draw.choices(tasks, weights)[0]
-        texts.add(class_document(task, draw) if task.is_class else function_document(task, functions, draw))
+        kind = draw.choices(tuple(SHARES), tuple(SHARES.values()))[0]
+        if kind == "drill":
+            texts.add(drill(draw))
+        elif kind == "object":
+            texts.add(with_request(*class_parts(draw), [], draw, alone=0.45))
+        elif kind == "script":
+            texts.add(with_request(*script_parts(draw), [], draw, alone=0.12))
+        else:
+            task = draw.choices(tasks, weights)[0]
+            texts.add(class_document(task, draw) if task.is_class else function_document(task, functions, draw))
     result = sorted(texts)
     draw.shuffle(result)
     return result
+
+
+def with_request(said: str, code: str, imports: list[str], draw: random.Random, alone: float) -> str:
+    """Code with what it does before it, as a comment or in plain English; or `alone`."""
+    style = draw.random()
+    if style < alone:
+        return assemble(imports, code, draw)
+    request = phrasing.capital(said) if draw.random() < 0.85 else said
+    style = draw.random()
+    if style < 0.5:
+        lines = phrasing.wrap(request + draw.choice(("", "", ".", ".", ":")), 90)
+        comment = "\n".join("# " + line for line in lines)
+        return assemble(imports, comment + draw.choice(("\n", "\n", "\n", "\n\n")) + code, draw)
+    return plain_english(request + draw.choice(("", "", ".")), [], imports, code, draw)
 
 
 def function_document(task: Task, others: list[Task], draw: random.Random) -> str:
     """A function, and then nothing, another function, tests, or a main block."""
     if task.stories and draw.random() < 0.2:
         return solution_class(task, draw)
-    variant = make_variant(task, draw, camel=draw.random() < 0.08)
+    english = draw.random() < 0.2
+    variant = make_variant(task, draw, camel=draw.random() < 0.08, invent=INVENT)
     typed = draw.random() < 0.35
+    if english:
+        return english_document(task, variant, typed, draw)
     text = described(task, variant, typed, draw)
     imports = list(variant.imports)
     end = draw.random()
-    if end < 0.22:
+    if end < 0.12:
         for _ in range(draw.choice((1, 1, 2))):
             other = draw.choice(others)
             follower = make_variant(other, draw)
             if follower.name != variant.name:
                 imports += [line for line in follower.imports if line not in imports]
                 text += "\n\n\n" + described(other, follower, typed, draw, inside=True)
-    elif end < 0.40 and variant.calls:
+    elif end < 0.25 and variant.calls:
         block, needed = tests(variant, draw)
         imports += needed
         text += "\n\n\n" + block
-    elif end < 0.48 and variant.calls:
+    elif end < 0.30 and variant.calls:
         text += "\n\n\n" + main_block(variant, draw)
     if imports and text.startswith("#\n"):
         text = text.removeprefix("#\n")
     return assemble(*with_typing(imports, text, draw), draw)
+
+
+def english_document(task: Task, variant: Variant, typed: bool, draw: random.Random) -> str:
+    """A function after a request in plain English, and nothing after it."""
+    command = wording(task, variant, draw)
+    about = phrasing.given(variant.params, variant.types, draw)
+    style = draw.random()
+    if style < 0.35 and variant.name in task.names:
+        said = title(variant.name, draw)
+    elif task.stories and style < 0.6:
+        said = rename(draw.choice(task.stories), dict(zip(task.params[0], variant.params, strict=True)))
+    else:
+        said = phrasing.request(command, variant.name, about, draw)
+        said = said.rstrip(".") if draw.random() < 0.5 else said
+    inner = docstring(task, variant, command, draw) if draw.random() < 0.25 else ""
+    code = definition(variant, typed=typed, inner=inner)
+    imports = list(variant.imports)
+    if "def " not in variant.body and variant.name not in variant.body and draw.random() < 0.15:
+        code = "class Solution:\n" + indent(definition(variant, typed=typed, inner=inner, self_=True))
+    imports, code = with_typing(imports, code, draw)
+    return plain_english(said, examples(variant, draw) if draw.random() < 0.5 else [], imports, code, draw)
 
 
 def with_typing(imports: list[str], text: str, draw: random.Random) -> tuple[list[str], str]:
@@ -86,11 +140,12 @@ def described(task: Task, variant: Variant, typed: bool, draw: random.Random, in
     """The definition with its description as a docstring, a comment, a request in plain English, or none."""
     command = wording(task, variant, draw)
     style = draw.random()
-    if style < 0.55 or (inside and style < 0.8):
+    # without a description the name has to say what the function does
+    if style < 0.50 or (inside and style < 0.8) or (style > 0.82 and variant.name not in task.names):
         return definition(variant, typed=typed, inner=docstring(task, variant, command, draw))
     body = definition(variant, typed=typed)
     about = phrasing.given(variant.params, variant.types, draw)
-    if (style < 0.9 and not inside) or (style < 0.95 and inside):
+    if (style < 0.82 and not inside) or (style < 0.95 and inside):
         if task.stories and draw.random() < 0.4:
             text = rename(draw.choice(task.stories), dict(zip(task.params[0], variant.params, strict=True)))
         else:
@@ -155,6 +210,9 @@ def class_document(task: Task, draw: random.Random) -> str:
         with contextlib.redirect_stdout(io.StringIO()):  # some print, and should
             exec(body + "\n" + rename(case.replace("; ", "\n"), {"NAME": name}), scope)
     text = code
+    if task.wordings and draw.random() < 0.2:
+        said = title(snake(name), draw) if draw.random() < 0.4 else phrasing.capital(draw.choice(task.wordings))
+        return plain_english(said, [], list(task.imports), code, draw)
     if task.wordings and draw.random() < 0.4:
         command = phrasing.vary(draw.choice(task.wordings), draw)
         for noun in ("class", "dataclass", "function"):
@@ -168,3 +226,8 @@ def class_document(task: Task, draw: random.Random) -> str:
         else:
             text = "\n".join(lines) + "\n\n" + code
     return assemble(list(task.imports), text, draw)
+
+
+def snake(name: str) -> str:
+    """`LinkedList` -> `linked_list`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
