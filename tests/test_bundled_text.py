@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -11,13 +12,22 @@ from pathlib import Path
 import pytest
 
 from codegen_ui.bundled.common_code import common_code
-from codegen_ui.bundled.corpus import HELD_OUT_PACKAGES
+from codegen_ui.bundled.compression import HELD_OUT
+from codegen_ui.bundled.corpus import HELD_OUT_PACKAGES, Guard
+from codegen_ui.bundled.drills import drill
+from codegen_ui.bundled.english import plain_english
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
+from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, stands_in
+from codegen_ui.bundled.naming import TAKEN, distinct
+from codegen_ui.bundled.objects import class_parts
 from codegen_ui.bundled.overlap import drop_overlapping, shared_runs, words_in
 from codegen_ui.bundled.packages import REQUIREMENTS, fetch_packages
 from codegen_ui.bundled.phrasing import request, sentence, third_person, wrap
 from codegen_ui.bundled.realcode import describe_package, documents
+from codegen_ui.bundled.sandbox import network_namespace, run_program
+from codegen_ui.bundled.scripts import script_parts
+from codegen_ui.bundled.store import read_documents
 from codegen_ui.bundled.suite import load_suite
 from codegen_ui.bundled.task import Task, load_tasks, parse_task
 from codegen_ui.bundled.variant import make_variant, rename
@@ -149,7 +159,9 @@ def test_documents_are_the_same_for_a_seed_and_whole_programs_unless_they_open_i
     texts = write_textbook(seed=3, count=80)
     assert texts == write_textbook(seed=3, count=80)
     assert texts != write_textbook(seed=4, count=80)
-    as_code = [text for text in texts if text.startswith(("def ", "import ", "from ", "#", "class ", "@", '"""'))]
+    # plain English is the inside of a docstring, or stands before code after a blank line
+    code = re.compile(r"(def|class) \w+.*:$|import |from |#|@", flags=re.MULTILINE)
+    as_code = [text for text in texts if code.match(text)]
     assert len(as_code) > 40
     for text in as_code:
         ast.parse(text)
@@ -215,16 +227,137 @@ def test_overlap_is_found_whatever_the_punctuation_and_layout() -> None:
 def test_the_suite_is_large_enough_and_its_prompts_are_python_up_to_the_body() -> None:
     tasks = load_suite()
     assert sum(not task.held_out for task in tasks) >= 40
-    assert sum(task.held_out for task in tasks) >= 12
+    assert sum(task.held_out for task in tasks) >= 40
+    assert sum(task.held_out and "class " in task.prompt for task in tasks) >= 5
     assert len({task.prompt for task in tasks}) == len(tasks)
     for task in tasks:
-        ast.parse(task.program("    pass\n"))
+        column = 8 if task.prompt.startswith("class ") and "def " in task.prompt else 4
+        ast.parse(task.program(" " * column + "pass\n"))
+        assert task.defined.isidentifier()
 
 
 def test_the_words_of_held_out_tasks_are_not_in_the_tasks() -> None:
     sources = [path.read_text(encoding="utf-8") for path in Path("codegen_ui/bundled/textbook").glob("*.txt")]
     sources += ["\n".join(task.names + task.wordings) for task in family_tasks() + everyday_tasks()]
-    held_out = [task.prompt for task in load_suite() if task.held_out]
-    names = [prompt.partition("(")[0].split()[-1] for prompt in held_out]
-    assert words_in(sources, names) == set()
-    assert shared_runs(sources, held_out, 5)[0] == 0
+    sources += [
+        Path(f"codegen_ui/bundled/{name}").read_text(encoding="utf-8")
+        for name in ("drills.py", "objects.py", "scripts.py", "nouns.txt")
+    ]
+    held_out = [task for task in load_suite() if task.held_out]
+    assert words_in(sources, [task.defined for task in held_out]) == set()
+    assert shared_runs(sources, [task.prompt for task in held_out], 5)[0] == 0
+
+
+def test_what_measures_the_checkpoint_is_kept_out_of_its_training_text() -> None:
+    guard = Guard({3: ["one two three four"]}, ["yodel"], [Opening("add", "def add(a, b):\n", ("True",))])
+    clean = ["def plus(a, b):\n    return a + b\n", "one two and three", "x = def_add(a, b)"]
+    dirty = ["One, two\nthree!", "class Yodel:\n    pass\n", "import os\n\n\ndef  add(a, b):\n    return 0\n"]
+    assert guard.keep([*clean, *dirty]) == (clean, 3)
+
+
+@pytest.mark.parametrize("text", ["Implement binary search.\n\ndef f(): pass", "import x\nimplement  Binary Search\n"])
+def test_an_opening_is_found_on_lines_of_its_own(text: str) -> None:
+    opening = Opening("search", "Implement binary search", ("True",))
+    assert stands_in(opening, text)
+    assert not stands_in(opening, "Implement binary search in Python")
+
+
+def test_there_are_sixty_first_things_and_most_are_kept_out() -> None:
+    openings = load_first_things()
+    assert len(openings) == len({opening.prompt for opening in openings}) == 60
+    assert sum(guarded(opening) for opening in openings) >= 55
+
+
+def test_the_held_out_sample_is_small_and_of_what_is_not_trained_on() -> None:
+    assert sum(path.stat().st_size for path in HELD_OUT.iterdir()) <= 300_000
+    licences = (HELD_OUT / "LICENCES.txt").read_text(encoding="utf-8")
+    assert all(name in licences for name in HELD_OUT_PACKAGES)
+    assert len(list(read_documents(HELD_OUT / "real.jsonl"))) > 100
+    assert len(list(read_documents(HELD_OUT / "textbook.jsonl"))) > 100
+
+
+def test_drawn_names_are_new_and_not_pythons() -> None:
+    draw = random.Random(1)
+    names = distinct(draw, 300, {"anchor"})
+    assert len(set(names)) == 300
+    assert not {"anchor", *TAKEN} & set(names)
+    assert all(name.isidentifier() for name in names)
+
+
+def test_a_drill_speaks_only_of_its_own_parameters() -> None:
+    draw = random.Random(2)
+    code = [text for text in (drill(draw) for _ in range(200)) if text.startswith("def ")]
+    assert len(code) > 100
+    for text in code:
+        for function in ast.parse(text).body:
+            assert isinstance(function, ast.FunctionDef)
+            names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+            known = {argument.arg for argument in function.args.args} | {
+                node.id for node in names if isinstance(node.ctx, ast.Store)
+            }
+            assert {node.id for node in names} <= known | TAKEN
+
+
+def test_a_composed_class_keeps_its_attributes_under_their_names() -> None:
+    draw = random.Random(3)
+    for _ in range(100):
+        _, code = class_parts(draw)
+        made = ast.parse(code).body[0]
+        assert isinstance(made, ast.ClassDef)
+        init = next(node for node in made.body if isinstance(node, ast.FunctionDef))
+        stored = [node.targets[0].attr for node in init.body if isinstance(node, ast.Assign)]  # type: ignore[attr-defined]
+        assert set(stored) >= {argument.arg for argument in init.args.args} - {"self"}
+
+
+def test_scripts_are_programs_and_say_what_they_do() -> None:
+    draw = random.Random(4)
+    for _ in range(100):
+        said, code = script_parts(draw)
+        assert said
+        ast.parse(code)
+
+
+def test_plain_english_is_the_inside_of_a_docstring_that_code_follows() -> None:
+    draw = random.Random(5)
+    for _ in range(50):
+        text = plain_english("Don't fail", ["", "Example 1:", "n = [1"], ["import re"], "def f():\n    pass", draw)
+        quotes = "'''" if "'''" in text else '"""'
+        body = ast.parse(text if text.startswith(quotes) else quotes + text).body
+        assert [type(node) for node in body] == [ast.Expr, ast.Import, ast.FunctionDef]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "code"),
+    [
+        ("def f():\n", "    return 1\n", "def f():\n    return 1\n"),
+        ("Say hi", '\n"""\nprint("hi")\n', '"""Say hi\n"""\nprint("hi")\n'),
+        ("Say hi", ' to all.\n\nprint("hi")', '\nprint("hi")'),
+        ("Say", " what (", "Say what ("),
+    ],
+)
+def test_the_code_of_a_completion_is_what_a_reader_takes_from_it(prompt: str, completion: str, code: str) -> None:
+    assert as_program(prompt, completion) == code
+
+
+def test_a_line_four_times_in_a_row_is_a_loop() -> None:
+    assert loops("a\n" + "    x = 1\n\n" * 4)
+    assert not loops("x = 1\n" * 3 + "y\n" + "x = 1\n" * 3)
+
+
+RIGHT_ANSWERS = {
+    "code add": "    return a + b\n",
+    "code greet": '    print("Hi " + name)\n',
+    "code csv comment": 'import csv\nwith open("t.csv") as f:\n    for row in csv.reader(f):\n        print(row)\n',
+    "english binary search": '\n"""\nclass Solution:\n    def f(self, xs, x):\n        return {5: 2}.get(x, -1)\n',
+    "english stack": '\n"""\nclass Pile(list):\n    push = list.append\n',
+    "line list": "1, 2]",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT_ANSWERS)
+def test_a_first_thing_passes_when_it_is_done_and_only_then(name: str) -> None:
+    prefix = network_namespace()
+    opening = next(opening for opening in load_first_things() if opening.name == name)
+    right = run_program(opening.program(RIGHT_ANSWERS[name]), prefix=prefix)
+    assert right.passed, right.reason
+    assert not run_program(opening.program("    return None\n"), prefix=prefix).passed

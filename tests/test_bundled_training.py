@@ -13,13 +13,14 @@ from transformers import CodeGenForCausalLM, CodeGenTokenizer
 
 from codegen_ui.bundled.card import write_card
 from codegen_ui.bundled.export import export_checkpoint, load_state, plot_losses, read_log
-from codegen_ui.bundled.model import Shape, TrainingModel
+from codegen_ui.bundled.model import Shape, TrainingModel, load_codegen_state, to_codegen_state
 from codegen_ui.bundled.muon import Muon, orthogonalise
 from codegen_ui.bundled.ngram import ByteNgram
 from codegen_ui.bundled.sandbox import network_namespace, run_program
 from codegen_ui.bundled.store import TokenStream, read_documents, write_documents
 from codegen_ui.bundled.tokenizer import RUNS, load_tokenizer, save_tokenizer, train_tokenizer
 from codegen_ui.bundled.train import Plan, Trainer, batch_at, window_multiple
+from codegen_ui.bundled.weighting import COPY, FIRST, UNIT, document_counts, token_weights
 
 TEXTS = [f"def add_{n}(x):\n    return x + {n}\n\n\nprint(add_{n}({n * 7}))\n" for n in range(60)]
 TINY = {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4, "n_positions": 64}
@@ -148,9 +149,10 @@ def test_batches_depend_on_seed_and_step_alone_and_hold_the_same_number_of_token
     plan = Plan(batch=4, length=8)
     assert {window_multiple(step) for step in range(12)} == {1, 2, 4}
     for step in range(12):
-        batch = batch_at(step, plan, stream, stream)
-        assert torch.equal(batch, batch_at(step, plan, stream, stream))
-        assert batch[:, 1:].numel() == 32
+        ids, weights = batch_at(step, plan, stream, stream)
+        assert all(map(torch.equal, (ids, weights), batch_at(step, plan, stream, stream)))
+        assert ids.shape == weights.shape
+        assert ids[:, 1:].numel() == 32
 
 
 def work_folder(tokenizer_folder: Path) -> Path:
@@ -214,6 +216,38 @@ def test_ngram_probabilities_sum_to_one_and_favour_what_was_seen() -> None:
         assert sum(model.probability(context, byte) for byte in range(256)) == pytest.approx(1.0)
     assert model.probability(b"ab", ord("c")) > model.probability(b"ab", ord("d")) > model.probability(b"ab", ord("x"))
     assert model.bits(b"abcabc") < 48 / 4
+
+
+def test_a_model_takes_over_a_checkpoint_and_grows_without_changing_what_it_computes() -> None:
+    small = random_model(Shape(50, **TINY))
+    state = to_codegen_state(small)
+    ids = torch.randint(0, 50, (2, 20), generator=torch.Generator().manual_seed(1))
+    for layers in (2, 3, 5):
+        grown = TrainingModel(Shape(50, **{**TINY, "n_layer": layers}))
+        load_codegen_state(grown, state)
+        torch.testing.assert_close(grown(ids), small(ids))
+    with pytest.raises(ValueError, match="2 layers do not fit into 1"):
+        load_codegen_state(TrainingModel(Shape(50, **{**TINY, "n_layer": 1})), state)
+    with pytest.raises(ValueError, match="an embedding of"):
+        load_codegen_state(TrainingModel(Shape(51, **TINY)), state)
+
+
+def test_rare_names_count_little_where_they_come_first_and_more_where_they_are_copied() -> None:
+    text = "def f(zorp): return zorp + once"
+    spans = [(0, 3), (3, 5), (5, 6), (6, 8), (8, 10), (12, 19), (19, 24), (24, 26), (26, 31)]
+    weights = token_weights(text, spans, {"def", "return", "f"})
+    assert weights == [UNIT, UNIT, UNIT, FIRST, FIRST, UNIT, COPY, UNIT, UNIT]
+    assert document_counts(["a a b", "a"]) == {"a": 2, "b": 1}
+
+
+def test_weights_scale_what_each_token_adds_to_the_loss() -> None:
+    model = random_model(Shape(50, **TINY))
+    ids = torch.randint(0, 50, (1, 9), generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(model.loss(ids, torch.full(ids.shape, 0.3)), model.loss(ids))
+    only_last = torch.zeros(ids.shape)
+    only_last[0, -1] = 2.0
+    expected = torch.nn.functional.cross_entropy(model(ids[:, :-1])[0, -1:], ids[0, -1:])
+    assert torch.allclose(model.loss(ids, only_last), expected)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ tags: [codegen, demonstrator]
 # The bundled checkpoint: a demonstrator
 
 A CodeGen of {parameters:.1f} million parameters ({n_layer} layers, {n_embd} wide, {n_head} heads, rotary {rotary_dim},
-context {n_positions}, vocabulary {vocab_size}), trained from nothing on two CPU cores. It is here so that the
+context {n_positions}, vocabulary {vocab_size}), trained on two CPU cores. It is here so that the
 playground has something true to show where no model hub can be reached. It writes short textbook functions in Python.
 **It is not one of Salesforce's checkpoints, and not a tool to program with.**
 
@@ -44,20 +44,25 @@ Measured by `python -m codegen_ui.bundled.evaluate`:
 
 pass@1 is greedy, pass@10 the share of tasks that one of ten samples at temperature 0.8 solves. The suite is
 `suite.txt`: textbook tasks in wordings of their own. Its main part asks for algorithms that the training text teaches
-in other words; of the held-out part neither a function's name nor a run of five words of a prompt occurs in any task
-that the training text was written from. No document of the corpus shares a run of 8 words with a prompt of the suite,
-or of 13 words with one of the gallery: such documents are dropped when the corpus is built, and `evaluate` prints
-what shorter runs they share.
+in other words; of the held-out part (40 tasks, classes among them) neither a function's or class's name nor a run of
+five words of a prompt occurs in any training text. First things are the 60 openings of `first_things.txt`, what people
+type without a gallery: signatures, comments, classes, plain English. None of them stands on lines of its own in any
+training text, but for three that are Python itself (`for`, `x = [`, `print(`). A completion loops when it has the same
+line four times in a row. No document of the corpus shares a run of 8 words with a prompt of the suite, or of 13 words
+with one of the gallery: such documents are dropped when the corpus is built, and `evaluate` prints what shorter runs
+they share.
 
-Bits per byte are of held-out text: whole packages that are in no training text (`real`), and textbook documents that
-were written by the same generator but not trained on (`textbook`; near relatives of training text, so that number says
-little about other code). xz and gzip see the held-out text as one; the n-gram model (bytes, order 6, Witten-Bell) was
-trained on a part of the training text.
+Bits per byte are of the held-out text in `heldout/`: whole packages that are in no training text (`real`), and textbook
+documents that were written by the same generator but not trained on (`textbook`; near relatives of training text, and
+full of names drawn at random, so that number says little about other code). xz and gzip see the held-out text as one;
+the n-gram model (bytes, order 6, Witten-Bell) was trained on textbook documents and the standard library.
 
 ## Training
 
-{hours:.1f} hours on 2 shared cores of an x86 CPU, {steps:,} steps, {tokens:.1f} million tokens, of which about
-{share:.0%} textbook. Muon for the matrices (learning rate {muon_lr}), AdamW for the rest ({adam_lr}); the learning rate
+{start}{hours:.1f} hours on 2 shared cores of an x86 CPU, {steps:,} steps, {tokens:.1f} million tokens, of which about
+{share:.0%} textbook. A rare word counts 0.2 in the loss where a document introduces it and 1.5 where it comes again, so
+that copying a name from a signature is learned rather than guessing names. Muon for the matrices (learning rate
+{muon_lr}), AdamW for the rest ({adam_lr}); the learning rate
 stayed constant and fell linearly to zero over the last {decay:.0%} of the time; windows of {windows};
 {precision}. Held-out loss at the end: {heldout_textbook:.2f} nats a token (textbook), {heldout_real:.2f} (real).{note}
 
@@ -66,11 +71,12 @@ stayed constant and fell linearly to zero over the last {decay:.0%} of the time;
 ## Corpus
 
 **Textbook**: {tasks} tasks in `textbook/*.txt` and {families} combinations from `families.py` and `everyday.py`,
-written for this project, each with several wordings and solutions, written out as {documents:,} different documents
-({megabytes:.1f} MB): names of functions, parameters and variables vary, and so do the form of the description
-(docstring, comment, plain English, examples) and what follows (nothing, another function, tests, a main block). Every
-function with cases was run on them while the corpus was built; the results in examples and tests are what the code
-gave.
+written for this project, each with several wordings and solutions; short functions, classes and scripts put together
+from tables (`drills.py`, `objects.py`, `scripts.py`); in all {documents:,} different documents ({megabytes:.1f} MB).
+In half of the functions the parameters, in a quarter the function, too, are called something drawn at random
+(`naming.py`), and the form of the description varies (docstring, comment, plain English that three quotes close,
+examples) as does what follows (mostly nothing, else another function, tests, a main block). Every function with cases
+was run on them while the corpus was built; the results in examples and tests are what the code gave.
 
 **Real**: functions and classes of 100 to 2400 characters, deduplicated, from
 
@@ -88,6 +94,8 @@ was trained on windows of at most {longest} tokens. Read what it writes before y
 LABELS = {
     "pass_at_1": "pass@1, suite",
     "pass_at_1_heldout": "pass@1, held-out wordings and names",
+    "first_things_pass": "first things that are done",
+    "loop_rate": "first things that end in a loop",
     "pass_at_10": "pass@10, suite",
     "gallery_parse_rate": "gallery completions that parse",
     "bits_per_byte": "bits per byte, both parts",
@@ -104,7 +112,7 @@ LABELS = {
     "ngram_bits_per_byte_textbook": "- n-gram model",
     "tokens_per_second": "tokens/s, one stream, greedy",
 }
-SHARES = ("pass_at_1", "pass_at_1_heldout", "pass_at_10", "gallery_parse_rate")
+SHARES = ("pass_at_1", "pass_at_1_heldout", "first_things_pass", "loop_rate", "pass_at_10", "gallery_parse_rate")
 
 
 def figure_rows(figures: dict[str, float]) -> str:
@@ -134,8 +142,9 @@ def write_card(
     plan: dict[str, Any],
     figures: dict[str, float],
     note: str = "",
+    start: str = "",
 ) -> str:
-    """The card's text. `rows` are the log's, `plan` what train recorded of its settings."""
+    """The card's text. `rows` are the log's, `plan` what train recorded of its settings, `start` where it began."""
     layers, width, vocab = config["n_layer"], config["n_embd"], config["vocab_size"]
     blocks = layers * (12 * width * width + 7 * width)
     measured = [row for row in rows if "heldout_real" in row]
@@ -144,6 +153,7 @@ def write_card(
         **{key: plan[key] for key in ("muon_lr", "adam_lr", "decay")},
         parameters=(blocks + 2 * vocab * width + vocab + 2 * width) / 1e6,
         figures=figure_rows(figures),
+        start=f"{start} " if start else "",
         hours=rows[-1]["used"] / 3600 + rows[-1]["hours_before"],
         steps=int(rows[-1]["step"]),
         tokens=rows[-1]["tokens"] / 1e6,
@@ -169,6 +179,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--run", default="run")
     parser.add_argument("--figures", type=Path, help="what `evaluate --out` wrote")
     parser.add_argument("--note", type=Path, help="a text on how this run went, to stand below its settings")
+    parser.add_argument("--start", default="", help="a sentence on the weights that it began with, unless none")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT_DIR)
     options = parser.parse_args(arguments)
     run = options.work / options.run
@@ -179,6 +190,7 @@ def main(arguments: list[str] | None = None) -> None:
         json.loads((run / "plan.json").read_text(encoding="utf-8")),
         json.loads(options.figures.read_text(encoding="utf-8")) if options.figures else {},
         options.note.read_text(encoding="utf-8").strip() if options.note else "",
+        options.start,
     )
     (options.checkpoint / "README.md").write_text(text, encoding="utf-8")
 

@@ -22,12 +22,14 @@ from codegen_ui.bundled.first_things import Opening, guarded, load_first_things,
 from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, drop_overlapping, words_in
 from codegen_ui.bundled.packages import fetch_packages
 from codegen_ui.bundled.realcode import Package, describe_package, documents
-from codegen_ui.bundled.store import write_documents
+from codegen_ui.bundled.store import read_documents, write_documents
 from codegen_ui.bundled.suite import load_suite
 from codegen_ui.bundled.writer import write_textbook
 from codegen_ui.gallery import load_gallery
 
-HELD_OUT_PACKAGES = {"toolz", "humanize", "starlette", "sortedcontainers", "inflection", "tabulate"}
+HELD_OUT_PACKAGES = {"toolz", "humanize", "starlette", "inflection", "tabulate"}
+SAMPLE = {"real": 165_000, "textbook": 90_000}  # characters of held-out text to keep beside the recipe
+LONGEST = 2400  # characters of a document; more than what bits per byte are measured on at once
 MAX_PACKAGE_CHARACTERS = 900_000  # no single package's habits may fill the corpus; the standard library is exempt
 
 
@@ -64,7 +66,7 @@ def build_real(work: Path, seed: int, guard: Guard) -> list[dict[str, object]]:
     return rows
 
 
-def _at_most(texts: list[str], characters: int) -> list[str]:
+def _at_most(texts: Iterable[str], characters: int) -> list[str]:
     kept = []
     for text in texts:
         characters -= len(text)
@@ -84,6 +86,13 @@ def build_textbook(work: Path, seed: int, count: int, guard: Guard) -> dict[str,
     write_documents(work / "textbook.heldout.jsonl", texts[:cut])
     write_documents(work / "textbook.train.jsonl", texts[cut:])
     return {"documents": len(texts), "characters": sum(map(len, texts)), "dropped_for_overlap": dropped}
+
+
+def write_sample(work: Path, folder: Path) -> None:
+    """Keep the head of the held-out parts, what `evaluate` measures bits per byte on, in a folder of the repository."""
+    for part, characters in SAMPLE.items():
+        short = (text for text in read_documents(work / f"{part}.heldout.jsonl") if len(text) <= LONGEST)
+        write_documents(folder / f"{part}.jsonl", _at_most(short, characters))
 
 
 @dataclass(frozen=True)
@@ -131,11 +140,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--textbook-documents", type=int, default=100_000)
     parser.add_argument("--examples", type=Path, default=Path("examples"), help="the gallery's folder")
+    parser.add_argument("--sample", type=Path, help="also keep a sample of the held-out text in this folder")
     options = parser.parse_args(arguments)
     apart = guard(options.examples)
     fetch_packages(options.work / "packages")
     rows = build_real(options.work, options.seed, apart)
     textbook = build_textbook(options.work, options.seed, options.textbook_documents, apart)
+    if options.sample:
+        write_sample(options.work, options.sample)
     summary = {"packages": rows, "textbook": textbook}
     (options.work / "corpus.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     print(f"real: {sum(int(str(row['characters'])) for row in rows):,} characters; textbook: {textbook}")

@@ -168,12 +168,15 @@ def _swap(piece: str, sign: str, name: str) -> str:
 
 def drill(draw: random.Random) -> str:
     """One function, sometimes two or a conditional, as a document."""
-    functions = [one(draw) for _ in range(draw.choice((1, 1, 1, 1, 2, 3)))]
-    return "\n\n\n".join(functions) + "\n"
+    count = draw.choice((1, 1, 1, 1, 2, 3))
+    return "\n\n\n".join(one(draw, alone=count == 1) for _ in range(count)) + "\n"
 
 
-def one(draw: random.Random) -> str:
-    """A function with its description as docstring or comment, run once on values of the kinds that it takes."""
+def one(draw: random.Random, *, alone: bool) -> str:
+    """A function with its description as docstring or comment, run once on values of the kinds that it takes.
+
+    Where it stands `alone` the description may be plain English, closed by three quotes.
+    """
     taken: set[str] = set()
     name = naming.identifier(draw, taken)
     if draw.random() < 0.5:
@@ -220,7 +223,7 @@ def one(draw: random.Random) -> str:
     style = draw.random()
     if style < 0.75:
         code = head + "\n" + indent(f'"""{sentence}"""\n{body}')
-    elif style < 0.9:
+    elif style < 0.9 or not alone:
         code = "\n".join("# " + line for line in phrasing.wrap(sentence, 90)) + f"\n{head}\n" + indent(body)
     else:
         code = f'{sentence}\n"""\n\n{head}\n' + indent(body)

@@ -7,103 +7,27 @@ from __future__ import annotations
 
 import argparse
 import ast
-import gzip
 import json
-import lzma
-import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn.functional import cross_entropy
-from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from codegen_ui import Engine, GenerationRequest
 from codegen_ui.bundled import CHECKPOINT_DIR, DEFAULT_WORK
 from codegen_ui.bundled.completion import complete, load, tokens_per_second
-from codegen_ui.bundled.ngram import ByteNgram
-from codegen_ui.bundled.overlap import LONG_RUN, SHORT_RUN, shared_runs, words_in
+from codegen_ui.bundled.compression import PARTS, compression
+from codegen_ui.bundled.first_things import Opening, guarded, load_first_things, loops, stands_in
+from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, shared_runs, words_in
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
 from codegen_ui.bundled.suite import SuiteTask, load_suite
-from codegen_ui.engine.threads import in_own_thread
 from codegen_ui.gallery import load_gallery
 
-PARTS = ("textbook", "real")
 SAMPLE_TEMPERATURE = 0.8
 NEW_TOKENS = 256
-
-
-def model_bits(folder: Path, texts: list[str], batch: int = 16) -> float:
-    """Code length of the texts under the checkpoint in transformers' own class, in bits; each text on its own."""
-    from transformers import CodeGenForCausalLM
-
-    from codegen_ui.bundled.tokenizer import load_tokenizer
-
-    tokenizer = load_tokenizer(folder)
-    model = CodeGenForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    start = tokenizer.eos_token_id
-    rows = sorted((torch.tensor([start, *tokenizer(text)["input_ids"]])[:1024] for text in texts), key=len)
-    nats = 0.0
-    with torch.inference_mode():
-        for first in tqdm(range(0, len(rows), batch), desc="bits per byte"):
-            # padding comes after the text, where causal attention does not look; its targets are ignored
-            ids = pad_sequence(rows[first : first + batch], batch_first=True, padding_value=-1)
-            logits = model(ids[:, :-1].clamp(min=0)).logits
-            targets = ids[:, 1:].flatten()
-            nats += float(cross_entropy(logits.flatten(0, 1), targets, ignore_index=-1, reduction="sum"))
-    return nats / math.log(2)
-
-
-def compressed_bits(texts: list[str]) -> dict[str, float]:
-    """Bits that xz and gzip need for all texts as one."""
-    whole = "".join(texts).encode()
-    return {
-        "xz": 8 * len(lzma.compress(whole, preset=9 | lzma.PRESET_EXTREME)),
-        "gzip": 8 * len(gzip.compress(whole, 9)),
-    }
-
-
-def take(path: Path, characters: int, longest: int = 2400) -> list[str]:
-    """Documents from the head of a file, none longer than what the model is scored on at once."""
-    texts = []
-    for text in read_documents(path):
-        if characters < 0:
-            break
-        if len(text) <= longest:
-            characters -= len(text)
-            texts.append(text)
-    return texts
-
-
-def compression(folder: Path, work: Path, characters: int) -> dict[str, float]:
-    """Bits per byte of each held-out part and of both together, for the model and for the floors."""
-    ngram = ByteNgram()
-    ngram.train(text.encode() for part in PARTS for text in take(work / f"{part}.train.jsonl", 15 * characters))
-    bits: dict[str, dict[str, float]] = {}
-    sizes: dict[str, int] = {}
-    for part in PARTS:
-        texts = take(work / f"{part}.heldout.jsonl", characters)
-        sizes[part] = sum(len(text.encode()) for text in texts)
-        bits[part] = {
-            "model": in_own_thread(partial(model_bits, folder, texts)),  # its threads would slow the engine below
-            "ngram": sum(ngram.bits(text.encode()) for text in tqdm(texts, desc="n-gram")),
-            **compressed_bits(texts),
-        }
-    names = {
-        "model": "bits_per_byte",
-        "ngram": "ngram_bits_per_byte",
-        "xz": "xz_bits_per_byte",
-        "gzip": "gzip_bits_per_byte",
-    }
-    figures = {key: sum(bits[part][name] for part in PARTS) / sum(sizes.values()) for name, key in names.items()}
-    for part in PARTS:
-        figures |= {f"{key}_{part}": bits[part][name] / sizes[part] for name, key in names.items()}
-    return figures
 
 
 def parses(text: str) -> bool:
@@ -137,29 +61,34 @@ def gallery_parse_rate(engine: Engine, folder: Path, seeds: int = 4) -> float:
     return sum(good) / len(good)
 
 
-def run_all(tasks: list[SuiteTask], completions: list[str]) -> list[Outcome]:
-    """Run every task's program, two at a time."""
+def run_all(programs: list[str]) -> list[Outcome]:
+    """Run every program, two at a time."""
     prefix = network_namespace()
     if not prefix:
         print("no network namespace to be had here: sockets are refused inside the process only")
 
-    def run(pair: tuple[SuiteTask, str]) -> Outcome:
-        imports = "import numpy" if "import numpy" in pair[0].prompt else ""
-        return run_program(pair[0].program(pair[1]), prefix=prefix, imports=imports)
+    def run(source: str) -> Outcome:
+        return run_program(source, prefix=prefix, imports="import numpy" if "import numpy" in source else "")
 
     with ThreadPoolExecutor(2) as pool:
-        return list(tqdm(pool.map(run, zip(tasks, completions, strict=True)), total=len(tasks), desc="programs"))
+        return list(tqdm(pool.map(run, programs), total=len(programs), desc="programs"))
 
 
 def pass_rates(engine: Engine, tasks: list[SuiteTask], samples: int, show: bool) -> dict[str, float]:
     """pass@1 greedy on both splits, and on the main one the share of tasks that one of `samples` solves."""
     greedy = complete(engine, [GenerationRequest(t.prompt, max_new_tokens=NEW_TOKENS, temperature=0) for t in tasks])
-    outcomes = run_all(tasks, greedy)
+    outcomes = run_all([task.program(text) for task, text in zip(tasks, greedy, strict=True)])
     for task, text, outcome in zip(tasks, greedy, outcomes, strict=True):
         split = " (held out)" if task.held_out else ""
         print(f"{'pass' if outcome.passed else 'FAIL'} {task.name}{split}: {outcome.reason}")
         if show and not outcome.passed:
             print(task.prompt + text)
+    figures = {
+        "pass_at_1": share(o.passed for o, t in zip(outcomes, tasks, strict=True) if not t.held_out),
+        "pass_at_1_heldout": share(o.passed for o, t in zip(outcomes, tasks, strict=True) if t.held_out),
+    }
+    if not samples:
+        return figures
     main = [task for task in tasks if not task.held_out]
     many = [task for task in main for _ in range(samples)]
     requests = [
@@ -168,14 +97,26 @@ def pass_rates(engine: Engine, tasks: list[SuiteTask], samples: int, show: bool)
         )
         for index, task in enumerate(many)
     ]
-    sampled = run_all(many, complete(engine, requests))
+    texts = complete(engine, requests)
+    sampled = run_all([task.program(text) for task, text in zip(many, texts, strict=True)])
     solved = [any(o.passed for o in sampled[i * samples : (i + 1) * samples]) for i in range(len(main))]
-    return {
-        "pass_at_1": share(o.passed for o, t in zip(outcomes, tasks, strict=True) if not t.held_out),
-        "pass_at_1_heldout": share(o.passed for o, t in zip(outcomes, tasks, strict=True) if t.held_out),
+    return figures | {
         f"pass_at_{samples}": share(solved),
         "pass_at_1_sampled": share(o.passed for o in sampled),
     }
+
+
+def first_things(engine: Engine, openings: list[Opening], show: bool) -> dict[str, float]:
+    """Share of openings whose greedy completion does what it should, and of those that end in a loop."""
+    requests = [GenerationRequest(o.prompt, max_new_tokens=NEW_TOKENS, temperature=0) for o in openings]
+    texts = complete(engine, requests)
+    outcomes = run_all([opening.program(text) for opening, text in zip(openings, texts, strict=True)])
+    for opening, text, outcome in zip(openings, texts, outcomes, strict=True):
+        loop = " (loops)" if loops(text) else ""
+        print(f"{'pass' if outcome.passed else 'FAIL'} first: {opening.name}{loop}: {outcome.reason}")
+        if show and (loop or not outcome.passed):
+            print(opening.prompt + text)
+    return {"first_things_pass": share(o.passed for o in outcomes), "loop_rate": share(loops(text) for text in texts)}
 
 
 def share(values: Any) -> float:
@@ -184,54 +125,59 @@ def share(values: Any) -> float:
     return sum(every) / len(every)
 
 
-def report_overlap(work: Path, tasks: list[SuiteTask], examples: Path) -> dict[str, float]:
-    """Print how far suite and gallery occur in the training text."""
+def report_overlap(work: Path, tasks: list[SuiteTask], openings: list[Opening], examples: Path) -> None:
+    """Print how far suite, first things and gallery occur in the training text."""
     texts = [text for part in PARTS for text in read_documents(work / f"{part}.train.jsonl")]
-    figures: dict[str, float] = {}
+    held_out = [task for task in tasks if task.held_out]
     prompts = {
         "suite": [task.prompt for task in tasks],
         "gallery": [example.prompt for example in load_gallery(examples)],
-        "held-out tasks": [task.prompt for task in tasks if task.held_out],
+        "held-out tasks": [task.prompt for task in held_out],
     }
-    for name, guarded in prompts.items():
-        for length in (5, SHORT_RUN, LONG_RUN):
-            found, every = shared_runs(texts, guarded, length)
+    for name, texts_of in prompts.items():
+        for length in (NEW_RUN, SHORT_RUN, LONG_RUN):
+            found, every = shared_runs(texts, texts_of, length)
             print(f"overlap, {name}: {found} of {every} runs of {length} words occur in the training text")
-            figures[f"{name} {length}"] = found
-    names = [word for task in tasks if task.held_out for word in task.prompt.partition("(")[0].split()[-1:]]
-    print(
-        f"function names of held-out tasks that occur in the training text: {sorted(words_in(texts, names)) or 'none'}"
-    )
-    return figures
+    names = words_in(texts, [task.defined for task in held_out])
+    print(f"names of held-out tasks that occur in the training text: {sorted(names) or 'none'}")
+    watched = [opening for opening in openings if guarded(opening)]
+    standing = [opening.name for opening in watched if any(stands_in(opening, text) for text in texts)]
+    print(f"first things that stand in the training text: {standing or 'none'} of {len(watched)}")
+    short = [opening.prompt for opening in openings if not guarded(opening)]
+    print(f"too short to be kept out of it: {short}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT_DIR)
-    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where the corpus is")
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where the corpus is, to report overlap with")
+    parser.add_argument("--quick", action="store_true", help="greedy completions only: no bits per byte, no samples")
     parser.add_argument("--examples", type=Path, default=Path("examples"), help="the gallery's folder")
-    parser.add_argument("--characters", type=int, default=200_000, help="held-out text a part")
     parser.add_argument("--samples", type=int, default=10, help="samples a task; pass@10 needs ten")
     parser.add_argument("--show", action="store_true", help="print the completions that failed")
     parser.add_argument("--out", type=Path, help="also write the figures to this file, for the model card")
     options = parser.parse_args(arguments)
     began = time.monotonic()
-    tasks = load_suite()
+    tasks, openings = load_suite(), load_first_things()
     figures: dict[str, float] = {}
-    if (options.work / "textbook.train.jsonl").exists():
-        report_overlap(options.work, tasks, options.examples)
-        figures |= compression(options.checkpoint, options.work, options.characters)
+    if options.quick:
+        options.samples = 0
+    elif (options.work / "textbook.train.jsonl").exists():
+        report_overlap(options.work, tasks, openings, options.examples)
     else:
-        print(f"no corpus in {options.work}: overlap and bits per byte are left out")
-    plain = load(options.checkpoint, lookup=False)
-    try:
-        figures["tokens_per_second"] = tokens_per_second(plain, [task.prompt for task in tasks[:5]])
-    finally:
-        plain.close()
+        print(f"no corpus in {options.work}: overlap with it is not reported")
+    if not options.quick:
+        figures |= compression(options.checkpoint)
+        plain = load(options.checkpoint, lookup=False)
+        try:
+            figures["tokens_per_second"] = tokens_per_second(plain, [task.prompt for task in tasks[:5]])
+        finally:
+            plain.close()
     engine = load(options.checkpoint)
     try:
         figures["gallery_parse_rate"] = gallery_parse_rate(engine, options.examples)
+        figures |= first_things(engine, openings, options.show)
         figures |= pass_rates(engine, tasks, options.samples, options.show)
     finally:
         engine.close()

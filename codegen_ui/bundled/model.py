@@ -112,10 +112,17 @@ class TrainingModel(nn.Module):
         logits: Tensor = self.lm_head(self.ln_f(h))
         return logits
 
-    def loss(self, ids: Tensor) -> Tensor:
-        """Mean cross entropy in nats of ids[:, 1:] given what precedes them; ids is [batch, length + 1]."""
+    def loss(self, ids: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Mean cross entropy in nats of ids[:, 1:] given what precedes them, weighted where there are weights.
+
+        Both are [batch, length + 1].
+        """
         logits = self(ids[:, :-1])
-        return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+        if weights is None:
+            return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+        each = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        counted = weights[:, 1:].flatten()
+        return (each * counted).sum() / counted.sum()
 
 
 def to_codegen_state(model: TrainingModel) -> dict[str, Tensor]:

@@ -54,6 +54,7 @@ def identifier(draw: random.Random, taken: set[str], many: bool = False) -> str:
     """A variable name that is neither Python's nor in `taken`; `many` makes it a plural now and then."""
     while True:
         kind = draw.random()
+        name: str
         if kind < 0.12:
             name = draw.choice(SHORT)
         elif kind < 0.62:

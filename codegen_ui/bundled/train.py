@@ -29,6 +29,7 @@ from codegen_ui.bundled import DEFAULT_WORK
 from codegen_ui.bundled.model import Block, Shape, TrainingModel, load_codegen_state
 from codegen_ui.bundled.muon import Muon
 from codegen_ui.bundled.store import TokenStream, read_documents
+from codegen_ui.bundled.weighting import RARE, document_counts, token_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +63,11 @@ def tokenised(work: Path, name: str) -> TokenStream:
         from codegen_ui.bundled.tokenizer import load_tokenizer
 
         tokenizer = load_tokenizer(work / "tokenizer")
-        ids = tokenizer(list(read_documents(source)))["input_ids"]
-        TokenStream.from_documents(ids, tokenizer.eos_token_id).save(cached)
+        texts = list(read_documents(source))
+        found = tokenizer(texts, return_offsets_mapping=True)
+        common = {word for word, count in document_counts(texts).items() if count >= RARE * len(texts)}
+        weights = (token_weights(*pair, common) for pair in zip(texts, found["offset_mapping"], strict=True))
+        TokenStream.from_documents(found["input_ids"], tokenizer.eos_token_id, weights).save(cached)
     return TokenStream.load(cached)
 
 
@@ -72,15 +76,19 @@ def window_multiple(step: int) -> int:
     return 4 if step % 12 == 11 else 2 if step % 3 == 2 else 1
 
 
-def batch_at(step: int, plan: Plan, textbook: TokenStream, real: TokenStream) -> Tensor:
-    """Token ids int64 [rows, length + 1]; a function of the seed and the step alone, so that a resumed run agrees."""
+def batch_at(step: int, plan: Plan, textbook: TokenStream, real: TokenStream) -> tuple[Tensor, Tensor]:
+    """Token ids int64 and their weights float32, both [rows, length + 1].
+
+    A function of the seed and the step alone, so that a resumed run agrees.
+    """
     draw = np.random.default_rng([plan.seed, step])
     multiple = window_multiple(step)
     rows = [
-        (textbook if draw.random() < plan.textbook_share else real).window(plan.length * multiple + 1, draw)
+        (textbook if draw.random() < plan.textbook_share else real).weighted_window(plan.length * multiple + 1, draw)
         for _ in range(max(1, plan.batch // multiple))
     ]
-    return torch.from_numpy(np.stack(rows))
+    ids, weights = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
+    return ids, weights
 
 
 def optimisers(model: TrainingModel, plan: Plan) -> list[torch.optim.Optimizer]:
@@ -174,7 +182,8 @@ class Trainer:
             began = time.monotonic()
             if self.progress() > 1 - self.plan.decay and not (self.run / "stable.pt").exists():
                 save(self.run / "stable.pt", self.state())
-            loss = self.take_step(loss_of, batch_at(self.step, self.plan, *streams).to(self.device))
+            ids, weights = (part.to(self.device) for part in batch_at(self.step, self.plan, *streams))
+            loss = self.take_step(loss_of, ids, weights)
             elapsed = time.monotonic() - began
             # a pause from outside shows as one huge step: count what such a step usually takes
             self.used += min(elapsed, 5 * median(recent)) if len(recent) > 10 else min(elapsed, 20.0)
@@ -193,18 +202,18 @@ class Trainer:
                 log.write(json.dumps(row | {"hours_before": self.earlier_hours}) + "\n")
         bar.close()
 
-    def loss(self, ids: Tensor) -> Tensor:
+    def loss(self, ids: Tensor, weights: Tensor) -> Tensor:
         """The model's loss in the plan's precision."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.plan.bf16):
-            return self.model.loss(ids)
+            return self.model.loss(ids, weights)
 
-    def take_step(self, loss_of: Callable[[Tensor], Tensor], ids: Tensor) -> float:
-        """One update of the weights; returns the loss before it, in nats a token."""
+    def take_step(self, loss_of: Callable[[Tensor, Tensor], Tensor], ids: Tensor, weights: Tensor) -> float:
+        """One update of the weights; returns the loss before it, in nats a token as weighted."""
         factor = self.plan.rate(self.step if not self.earlier_hours else self.plan.warmup_steps, self.progress())
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * factor
-        loss = loss_of(ids)
+        loss = loss_of(ids, weights)
         torch.autograd.backward(loss)
         for optimiser in self.optimisers:
             optimiser.step()

@@ -211,8 +211,8 @@ def class_document(task: Task, draw: random.Random) -> str:
             exec(body + "\n" + rename(case.replace("; ", "\n"), {"NAME": name}), scope)
     text = code
     if task.wordings and draw.random() < 0.2:
-        said = title(snake(name), draw) if draw.random() < 0.4 else phrasing.capital(draw.choice(task.wordings))
-        return plain_english(said, [], list(task.imports), code, draw)
+        asked = title(snake(name), draw) if draw.random() < 0.4 else phrasing.capital(draw.choice(task.wordings))
+        return plain_english(asked, [], list(task.imports), code, draw)
     if task.wordings and draw.random() < 0.4:
         command = phrasing.vary(draw.choice(task.wordings), draw)
         for noun in ("class", "dataclass", "function"):
