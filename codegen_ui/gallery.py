@@ -7,12 +7,15 @@
     def binary_search(values, target):
     '''
 
+    checks = ["binary_search([1, 3, 5], 5) == 2"]
+
     [settings]
     temperature = 0
     stop_at = "function"
 
-`group` is optional: examples of the same group stand together under its name. So is `settings`: its fields are those of
-`GenerationRequest`, and what it leaves out has the request's default.
+`group` is optional: examples of the same group stand together under its name. So are `checks`: lines of Python that
+must be true of the completed program (`ui.check_runner`); they run in the visitor's browser only. So is `settings`: its
+fields are those of `GenerationRequest`, and what it leaves out has the request's default.
 Examples are shown in the order of their file names.
 """
 
@@ -37,7 +40,9 @@ MAX_FILE_BYTES = 1_000_000
 MAX_TITLE = 80
 MAX_DESCRIPTION = 300
 MAX_GROUP = 40
-FIELDS = ("title", "description", "group", "prompt", "settings")
+MAX_CHECKS = 20
+MAX_CHECK = 300
+FIELDS = ("title", "description", "group", "prompt", "checks", "settings")
 SETTINGS = tuple(one.name for one in page_settings())
 """What an example may set."""
 
@@ -51,6 +56,7 @@ class Example:
         description: one line on what it shows.
         settings: values for `GenerationRequest` by its field names; only `SETTINGS`.
         group: heading that it stands under, with others of the same one; "" is none.
+        checks: lines of Python that must be true of the completed program.
     """
 
     title: str
@@ -58,6 +64,7 @@ class Example:
     prompt: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     group: str = ""
+    checks: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         _check_line("title", self.title, MAX_TITLE)
@@ -71,7 +78,15 @@ class Example:
         for name in self.settings:
             if name not in SETTINGS:
                 raise InvalidInput("settings", name, f"one of {', '.join(SETTINGS)}")
+        _check_checks(self.checks)
         GenerationRequest(self.prompt, **self.settings)
+
+
+def _check_checks(checks: object) -> None:
+    if isinstance(checks, str) or not isinstance(checks, Sequence) or len(checks) > MAX_CHECKS:
+        raise InvalidInput("checks", checks, f"a list of at most {MAX_CHECKS} lines")
+    for check in checks:
+        _check_line("checks", check, MAX_CHECK)
 
 
 def _check_line(name: str, value: object, most: int) -> None:
@@ -204,6 +219,8 @@ def dump_example(example: Example) -> str:
     if example.group:
         document["group"] = example.group
     document["prompt"] = _multiline(example.prompt)
+    if example.checks:
+        document["checks"] = _lines(example.checks)
     if example.settings:
         settings = tomlkit.table()
         for name in SETTINGS:
@@ -212,6 +229,12 @@ def dump_example(example: Example) -> str:
                 settings[name] = list(value) if isinstance(value, tuple) else value
         document["settings"] = settings
     return tomlkit.dumps(document)
+
+
+def _lines(checks: Sequence[str]) -> tomlkit.items.Array:
+    array = tomlkit.array().multiline(True)
+    array.extend(checks)
+    return array
 
 
 def _multiline(prompt: str) -> tomlkit.items.String:

@@ -25,6 +25,7 @@ from codegen_ui.gallery import load_gallery
 from codegen_ui.options import DEFAULT_PORT, Settings
 from codegen_ui.service import Loader, Service
 from codegen_ui.table import Option, rows
+from codegen_ui.ui.assets import add_assets
 from codegen_ui.ui.page import Page, build_page
 
 PORTS_TO_TRY = 100
@@ -66,7 +67,9 @@ class Security:
             if message["type"] == "http.response.start":
                 # Gradio answers any Origin with credentials allowed; same-origin pages need none of those headers.
                 kept = [(k, v) for k, v in message["headers"] if not k.lower().startswith(b"access-control-")]
-                message = {**message, "headers": [*kept, *HEADERS]}
+                # A route with a policy of its own (the sandbox of the checks) keeps it: two would both have to hold.
+                own = {k.lower() for k, _ in kept}
+                message = {**message, "headers": [*kept, *(header for header in HEADERS if header[0] not in own)]}
             await send(message)
 
         await self.app(scope, receive, guarded)
@@ -152,6 +155,7 @@ def create_app(service: Service, page: Page, settings: Settings) -> FastAPI:
         log_prompts=settings.log_prompts,
         root_path=settings.root_path,
     )
+    add_assets(app)
     gr.mount_gradio_app(
         app,
         page.blocks,
