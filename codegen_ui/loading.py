@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import torch
 
     from codegen_ui.checkpoints import Checkpoint
-    from codegen_ui.engine.engine import LocalEngine
+    from codegen_ui.engine.host import LocalEngine
     from codegen_ui.engine.model.decoder import CodeGenModel
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: LoadPlan, st
     """An engine around the model; `start` is when loading began, in `time.monotonic()` seconds."""
     from codegen_ui.bundled.common_code import common_code
     from codegen_ui.engine.device import device_name, memory_used
-    from codegen_ui.engine.engine import LocalEngine
+    from codegen_ui.engine.host import LocalEngine
 
     config = checkpoint.config
     info = ModelInfo(

@@ -99,6 +99,10 @@ class MetricsRecorder:
         self._accepted = 0
         self._ended_early = False
 
+    @property
+    def state(self) -> State:
+        return self._state
+
     def prompt(self, tokens: int, *, dropped: int = 0) -> None:
         with self._lock:
             self._prompt_tokens, self._dropped = tokens, dropped

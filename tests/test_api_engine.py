@@ -13,7 +13,7 @@ from fake_engine import wait_until
 from tiny import tiny
 from web import api_app, running
 
-from codegen_ui.engine.engine import LocalEngine
+from codegen_ui.engine.host import LocalEngine
 from codegen_ui.remote import RemoteEngine
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Loaded, Phase, Service

@@ -16,7 +16,8 @@ from codegen_ui.bench.rates import measure
 from codegen_ui.bench.report import Report, markdown
 from codegen_ui.bench.rounds import medians, take_turns
 from codegen_ui.bench.serving import generate_index
-from codegen_ui.engine.speculation.lookup import AcceptanceRates, EarlierTexts
+from codegen_ui.engine.speculation.budget import AcceptanceRates
+from codegen_ui.engine.speculation.lookup import EarlierTexts
 
 
 class Elsewhere:

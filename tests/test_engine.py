@@ -14,11 +14,10 @@ import torch
 from tiny import Tiny, tiny
 
 from codegen_ui.engine import runner
-from codegen_ui.engine.engine import LocalEngine
 from codegen_ui.engine.generation import LiveGeneration
+from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.kv.cache import KVCache
 from codegen_ui.engine.model.decoder import CodeGenModel, Segment
-from codegen_ui.engine.runner import Runner, SequenceState
 from codegen_ui.engine.stream import decode_all, plain_tokenizer
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput
 from codegen_ui.metrics import State
@@ -182,7 +181,7 @@ def test_lookup_changes_no_token(values: dict[str, float]) -> None:
 
 def always(engine: LocalEngine) -> None:
     """Draft wherever there is something to draft from: a tiny model's step times are noise."""
-    engine._costs.step_seconds = lambda rows: 1 + rows / 1e6  # type: ignore[method-assign]
+    engine._parts.costs.step_seconds = lambda rows: 1 + rows / 1e6
 
 
 def test_lookup_is_counted_in_the_generations_figures() -> None:
@@ -338,6 +337,7 @@ def test_cancel_frees_the_slot_and_says_how_soon(
         result = running.result(1)
         assert waiting.result(5).finish_reason is FinishReason.LENGTH
         assert engine.stats().active == 0
+        wait_for(lambda: "slot 0 free" in caplog.text)
     assert result.finish_reason is FinishReason.CANCELLED
     assert result.text == "".join(running)
     lines = [record.getMessage() for record in caplog.records if "after stop" in record.getMessage()]
@@ -555,17 +555,26 @@ def test_numbers_that_overflow_end_one_stream_and_reach_no_other_through_its_slo
 
 
 def test_a_request_that_cannot_enter_its_slot_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    genuine = Runner.admit
-    refused: list[SequenceState] = []
+    genuine = KVCache.copy
+    refused: list[int] = []
 
-    def admit(self: Runner, sequence: SequenceState, running: list[SequenceState]) -> int:
+    def copy(self: KVCache, source: int, target: int, tokens: int) -> None:
         if not refused:
-            refused.append(sequence)
-            raise RuntimeError("no memory")
-        return genuine(self, sequence, running)
+            refused.append(target)
+            raise RuntimeError("a fault")
+        genuine(self, source, target, tokens)
 
-    monkeypatch.setattr(Runner, "admit", admit)
-    with tiny().engine() as engine:
-        with pytest.raises(GenerationFailed, match="RuntimeError"):
-            engine.submit(request()).result(60)
-        assert engine.submit(request()).result(60).finish_reason is FinishReason.LENGTH
+    monkeypatch.setattr(KVCache, "copy", copy)
+    model = tiny()
+    prompt = ids(model, 40)
+    with model.engine() as engine:
+        hold(model, monkeypatch, 0.01)
+        samples = [engine.submit(request(prompt, max_new_tokens=20, sample_index=n)) for n in range(3)]
+        ends = []
+        for one in samples:
+            try:
+                ends.append(list(one.result(30).token_ids))
+            except GenerationFailed as error:
+                ends.append([str(error)])
+    assert sorted(map(len, ends)) == [1, 20, 20]
+    assert all(end == model.greedy(prompt, 20) for end in ends if len(end) > 1)

@@ -15,7 +15,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from codegen_ui.engine.sampler import BROKEN, RowParams, Sampler, UniformStream
+from codegen_ui.engine.sampler import BROKEN, RowParams, Sampler
+from codegen_ui.engine.uniforms import UniformStream
 from codegen_ui.request import SamplingParams
 
 VOCABULARY = 1200

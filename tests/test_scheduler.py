@@ -1,115 +1,133 @@
-"""The scheduler against a plain model of it, driven by random arrivals, lengths and cancels."""
+"""What the scheduler decides, and that nobody is lost, driven by random arrivals, lengths and cancels."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sequences import sequence
 
-from codegen_ui.engine.scheduler import Job, Scheduler
-
-
-def jobs(*visitors: str) -> list[Job]:
-    return [Job(visitor, 1) for visitor in visitors]
-
-
-def admitted_order(scheduler: Scheduler[Job]) -> list[Job]:
-    """Serve everybody, one at a time."""
-    served = []
-    while scheduler.waiting or scheduler.running:
-        scheduler.admit()
-        job = scheduler.running[0]
-        served.append(job)
-        scheduler.remove(job)
-    return served
+from codegen_ui.engine.costs import StepCosts
+from codegen_ui.engine.kv.slots import SlotTable
+from codegen_ui.engine.scheduler import Scheduler, StepPlan
+from codegen_ui.engine.sequence import SequenceState
 
 
-def test_one_visitor_is_served_in_order_of_arrival() -> None:
-    scheduler: Scheduler[Job] = Scheduler(1)
-    mine = jobs("a", "a", "a")
-    for job in mine:
-        scheduler.add(job)
-    assert admitted_order(scheduler) == mine
+def scheduler(streams: int = 2, *, slots: int | None = None, chunk: int = 64, keep: int = 1000) -> Scheduler:
+    return Scheduler(streams, SlotTable(slots or streams, keep_tokens=keep), StepCosts(chunk))
 
 
-def test_many_requests_of_one_visitor_do_not_delay_another_by_more_than_one() -> None:
-    scheduler: Scheduler[Job] = Scheduler(1)
-    flood = jobs(*["flood"] * 50)
-    for job in flood:
-        scheduler.add(job)
-    late = Job("late", 1)
-    scheduler.admit()
-    scheduler.add(late)
-    assert admitted_order(scheduler)[1] is late
+def added(to: Scheduler, *sequences: SequenceState) -> tuple[SequenceState, ...]:
+    for one in sequences:
+        to.add(one)
+    return sequences
 
 
-def test_a_visitor_with_fewer_running_requests_gets_the_free_slot() -> None:
-    scheduler: Scheduler[Job] = Scheduler(3)
-    first = jobs("a", "a", "a", "a")
-    for job in first:
-        scheduler.add(job)
-    scheduler.admit()
-    other = Job("b", 1)
-    scheduler.add(other)
-    scheduler.remove(first[0])
-    assert scheduler.admit() == [other]
+def run(plan: StepPlan, on: Scheduler, token: int = 7) -> None:
+    """As if the step had been computed."""
+    for work in plan.works:
+        on.advance(work, [token] if work.draws else [])
 
 
-def test_newcomers_cannot_pass_a_visitor_for_ever() -> None:
-    scheduler: Scheduler[Job] = Scheduler(1)
-    patient = jobs("patient", "patient")
-    for job in patient:
-        scheduler.add(job)
-    served = 0
-    for number in range(10):
-        scheduler.add(Job(f"newcomer {number}", 1))
-        (job,) = scheduler.admit()
-        scheduler.remove(job)
-        served += job in patient
-    assert served == 2
-
-
-def test_the_announced_order_is_the_order_of_service() -> None:
-    scheduler: Scheduler[Job] = Scheduler(1)
-    for job in jobs("a", "a", "b", "c", "b", "a"):
-        scheduler.add(job)
-    announced = scheduler.order()
-    admitted = []
-    while scheduler.waiting:
-        (job,) = scheduler.admit()
-        admitted.append(job)
-        scheduler.remove(job)
-    assert [job.visitor for job in announced] == [job.visitor for job in admitted]
+def shares(plan: StepPlan) -> dict[SequenceState, int]:
+    return {work.sequence: work.count for work in plan.prefill}
 
 
 def test_a_short_prompt_does_not_wait_behind_a_long_one() -> None:
-    scheduler: Scheduler[Job] = Scheduler(2)
-    long, short = Job("a", 1500), Job("b", 10)
-    scheduler.add(long)
-    scheduler.add(short)
-    scheduler.admit()
-    assert dict(scheduler.plan(64).prefill) == {long: 54, short: 10}
+    on = scheduler()
+    long, short = added(on, sequence("a", 1500), sequence("b", 10))
+    assert shares(on.schedule()) == {long: 54, short: 10}
 
 
-def test_a_job_that_is_held_is_left_alone() -> None:
-    scheduler: Scheduler[Job] = Scheduler(2)
-    leader, follower = Job("a", 50), Job("b", 50)
-    for job in (leader, follower):
-        scheduler.add(job)
-    scheduler.admit()
-    follower.held = True
-    assert scheduler.plan(64).prefill == ((leader, 50),)
+def test_who_begins_like_a_prompt_that_is_being_computed_waits_and_copies() -> None:
+    on = scheduler(chunk=32)
+    prompt = list(range(40))
+    leader, follower = added(on, sequence("a", [*prompt, 1, 2]), sequence("b", [*prompt, 3, 4]))
+    for expected in (32, 10):
+        plan = on.schedule()
+        assert shares(plan) == {leader: expected}
+        run(plan, on)
+    plan = on.schedule()
+    assert [(copy.sequence, copy.source, copy.tokens) for copy in plan.copies] == [(follower, leader.slot, 40)]
+    assert [(work.start, work.count) for work in plan.prefill] == [(40, 2)]
+    assert [work.sequence for work in plan.decoding] == [leader]
 
 
-def test_jobs_whose_prompt_is_done_decode() -> None:
-    scheduler: Scheduler[Job] = Scheduler(2)
-    ready, new = Job("a", 5), Job("b", 7)
-    scheduler.add(ready)
-    scheduler.add(new)
-    scheduler.admit()
-    ready.computed = 5
-    plan = scheduler.plan(4)
-    assert plan.decode == (ready,)
-    assert plan.prefill == ((new, 4),)
+def test_one_copy_a_step() -> None:
+    on = scheduler(4, chunk=64)
+    samples = added(on, *(sequence(str(n), list(range(40))) for n in range(4)))
+    run(on.schedule(), on)
+    for done in range(1, 4):
+        plan = on.schedule()
+        assert len(plan.copies) == 1
+        assert len(plan.works) == done + 1
+        run(plan, on)
+    assert all(sample.to_compute == 1 for sample in samples)
+
+
+def test_who_waited_for_a_prompt_that_is_given_up_goes_on_with_what_there_is_of_it() -> None:
+    on = scheduler(chunk=30)
+    leader, follower = added(on, sequence("a", list(range(100))), sequence("b", list(range(100))))
+    run(on.schedule(), on)
+    slot = on.remove(leader, keep=True)
+    plan = on.schedule()
+    assert (follower.slot, plan.copies) == (slot, ())
+    assert [(work.sequence, work.start, work.count) for work in plan.works] == [(follower, 30, 30)]
+
+
+def test_a_request_that_continues_one_that_ended_goes_on_in_its_slot_and_nothing_is_copied() -> None:
+    on = scheduler(slots=6)
+    (first,) = added(on, sequence("a", 20))
+    for _ in range(4):
+        run(on.schedule(), on)
+    slot = on.remove(first, keep=True)
+    (again,) = added(on, sequence("b", [*first.tokens, 5, 6]))
+    plan = on.schedule()
+    assert again.slot == slot
+    assert [(work.start, work.count) for work in plan.works] == [(23, 3)]
+    assert not plan.copies
+
+
+def test_one_token_to_compute_is_a_decode_wherever_it_comes_from() -> None:
+    on = scheduler()
+    ready, new = added(on, sequence("a", 1), sequence("b", 7))
+    plan = on.schedule()
+    assert [work.sequence for work in plan.decoding] == [ready]
+    assert shares(plan) == {new: 7}
+
+
+def test_without_memory_the_decodes_go_on_alone_and_prompts_in_smaller_chunks() -> None:
+    on = scheduler(chunk=64)
+    decoding, joining = added(on, sequence("a", 1), sequence("b", 500))
+    plan = on.schedule()
+    smaller, shed = on.shrink(plan)
+    assert ([work.sequence for work in smaller.works], shed) == ([decoding], None)
+    run(smaller, on)
+    assert shares(on.schedule()) == {joining: 32}
+
+
+def test_without_memory_for_the_decodes_the_newest_has_to_go() -> None:
+    on = scheduler(3)
+    first, second, third = added(on, *(sequence(name, 1) for name in "abc"))
+    plan, shed = on.shrink(on.schedule())
+    assert ([work.sequence for work in plan.works], shed) == ([first, second], third)
+    plan, shed = on.shrink(plan)
+    assert ([work.sequence for work in plan.works], shed) == ([first], second)
+
+
+def test_without_memory_for_the_smallest_chunk_the_newest_prompt_has_to_go() -> None:
+    on = scheduler(chunk=64)
+    (alone,) = added(on, sequence("a", 500))
+    for _ in range(10):
+        plan, shed = on.shrink(on.schedule())
+        if shed is not None:
+            break
+    assert (shed, plan.works) == (alone, ())
+
+
+def test_more_streams_than_slots_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 streams do not fit 2 slots"):
+        scheduler(3, slots=2)
 
 
 ACTIONS = st.lists(
@@ -123,72 +141,56 @@ ACTIONS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(1, 4), ACTIONS)
-def test_nobody_is_lost_or_served_twice_and_no_slot_leaks(slots: int, actions: list[tuple[object, ...]]) -> None:
-    scheduler: Scheduler[Job] = Scheduler(slots)
-    arrived: list[Job] = []
-    output_left: dict[Job, int] = {}
-    ended: list[Job] = []
+@given(st.integers(1, 4), st.integers(0, 3), ACTIONS)
+def test_nobody_is_lost_or_served_twice_and_no_slot_leaks(
+    streams: int, extra: int, actions: list[tuple[str, ...]]
+) -> None:
+    on = scheduler(streams, slots=streams + extra, chunk=8, keep=60)
+    arrived: list[SequenceState] = []
+    output_left: dict[SequenceState, int] = {}
+    ended: list[SequenceState] = []
 
-    def end(job: Job) -> None:
-        assert job not in ended
-        was_running = job in scheduler.running
-        slot = scheduler.remove(job)
-        assert (slot is not None) == was_running
-        ended.append(job)
+    def end(one: SequenceState) -> None:
+        assert one not in ended
+        held = one.slot
+        assert on.remove(one, keep=len(ended) % 2 == 0) == held
+        ended.append(one)
 
-    def step(budget: int) -> None:
-        for job in scheduler.admit():
-            assert job not in ended
-        running = list(scheduler.running)
-        taken = [job.slot for job in running]
-        assert len(set(taken)) == len(taken) <= slots
-        assert all(slot is not None and 0 <= slot < slots for slot in taken)
-        assert len(running) == min(slots, len(arrived) - len(ended))
-        plan = scheduler.plan(budget)
-        assert sum(count for _, count in plan.prefill) <= max(1, budget)
-        assert not set(plan.decode) & {job for job, _ in plan.prefill}
-        assert bool(plan) == bool(running)
-        for job, count in plan.prefill:
-            assert 1 <= count <= job.prefill_left
-            job.computed += count
-            if not job.prefill_left:
-                output_left[job] -= 1
-        for job in plan.decode:
-            job.computed += 1
-            output_left[job] -= 1
-        for job in running:
-            if output_left[job] <= 0:
-                end(job)
+    def step() -> None:
+        plan = on.schedule()
+        taken = [one.slot for one in on.running if one.slot is not None]
+        assert sorted(taken) == on.slots.live
+        assert len(set(taken)) == len(taken)
+        assert len(on.running) == min(streams, len(arrived) - len(ended))
+        assert sum(work.count for work in plan.prefill) <= 8
+        assert bool(plan.works) == bool(on.running)
+        works = [work.sequence for work in plan.works]
+        assert len(set(works)) == len(works)
+        assert not set(works) & set(ended)
+        for work in plan.works:
+            assert work.tokens == work.sequence.tokens[work.start : work.start + work.count]
+            output_left[work.sequence] -= work.draws
+        run(plan, on)
+        for one in works:
+            if output_left[one] <= 0:
+                end(one)
 
     for name, *values in actions:
         if name == "arrive":
             visitor, prompt, output = values
-            assert isinstance(visitor, str)
-            assert isinstance(prompt, int)
-            assert isinstance(output, int)
-            job = Job(visitor, prompt)
-            output_left[job] = output
-            arrived.append(job)
-            scheduler.add(job)
-            assert set(scheduler.order()) == set(scheduler.waiting)
+            # Prompts that begin alike, so that slots are reused, waited for and copied.
+            one = sequence(visitor, list(range(int(prompt))), int(prompt) + int(output))
+            output_left[one] = int(output)
+            arrived.append(one)
+            on.add(one)
         elif name == "cancel":
-            (index,) = values
-            assert isinstance(index, int)
-            if index < len(arrived) and arrived[index] not in ended:
-                end(arrived[index])
+            if int(values[0]) < len(arrived) and arrived[int(values[0])] not in ended:
+                end(arrived[int(values[0])])
         else:
-            (budget,) = values
-            assert isinstance(budget, int)
-            step(budget)
+            step()
     for _ in range(5000):
         if len(ended) == len(arrived):
             break
-        step(16)
+        step()
     assert sorted(map(id, ended)) == sorted(map(id, arrived))
-    assert not scheduler.waiting
-    assert not scheduler.running
-    for job in (fresh := [Job("z", 1) for _ in range(slots)]):
-        scheduler.add(job)
-    assert {job.slot for job in scheduler.admit()} == set(range(slots)), "every slot is free again"
-    assert len(fresh) == slots
+    assert not on.faults()

@@ -11,7 +11,7 @@ import codegen_ui
 from codegen_ui.bench.checkpoint import BenchModel
 from codegen_ui.bench.report import say
 from codegen_ui.checkpoints import open_checkpoint
-from codegen_ui.engine.engine import LocalEngine
+from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.loading import check_options, load_model
 from codegen_ui.request import GenerationRequest

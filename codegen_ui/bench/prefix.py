@@ -10,8 +10,8 @@ import time
 from codegen_ui.bench.checkpoint import bench_model
 from codegen_ui.bench.contenders import greedy, load, random_prompts
 from codegen_ui.bench.report import Report, say
-from codegen_ui.engine.engine import LocalEngine
 from codegen_ui.engine.generation import LiveGeneration
+from codegen_ui.engine.host import LocalEngine
 
 STREAMS = 7
 CALM_TOKENS = 24

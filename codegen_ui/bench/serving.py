@@ -18,7 +18,7 @@ from codegen_ui.bench.contenders import load
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, spread, take_turns
 from codegen_ui.bench.server import Server
-from codegen_ui.engine.engine import LocalEngine
+from codegen_ui.engine.host import LocalEngine
 from codegen_ui.request import GenerationRequest
 
 VISITORS = (1, 8)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from codegen_ui.engine.kv.cache import KVCache
+from codegen_ui.engine.memory import promised
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.linear import int8_available
 from codegen_ui.errors import InvalidInput
@@ -89,7 +90,17 @@ def memory(device: torch.device) -> Memory:
 
 
 def memory_free(device: torch.device) -> int:
-    return memory(device).free
+    """Bytes that can still be taken and that no engine of this process has been promised."""
+    free = memory(device).free
+    return free if device.type == "cuda" else max(0, free - promised())
+
+
+def give_memory_back(device: torch.device) -> None:
+    """After an engine was closed: what PyTorch holds of a GPU's memory goes back to the others."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def memory_total(device: torch.device) -> int:
@@ -120,7 +131,7 @@ def choose_slots(config: ModelConfig, device: torch.device, dtype: torch.dtype) 
     To be called after the weights are loaded. At least 1; on a CPU at most 8, beyond which its cores gain little.
     """
     each = KVCache.token_bytes(config, dtype) * config.n_positions
-    free = memory(device).free
+    free = memory_free(device)
     most = MOST_SLOTS_CPU if device.type == "cpu" else MOST_SLOTS_GPU
     slots = max(1, min(most, int(free * SLOTS_MEMORY_SHARE) // each))
     limit = f"the most for {device.type}" if slots == most else f"half of the {free / 2**30:.1f} GiB that are free"

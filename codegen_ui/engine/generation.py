@@ -1,27 +1,22 @@
-"""A completion in the making, as the engine's thread writes it and any other thread reads it."""
+"""A completion in the making, as the engine's thread writes it: tokens to text, stop rules, the reader's streamer."""
 
 from __future__ import annotations
 
-import logging
-import secrets
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from codegen_ui.engine.stream import GenerationStream, decode_all
 from codegen_ui.errors import GenerationFailed, PlaygroundError
-from codegen_ui.generation import Completion, Snapshot, TokenEvent, TokenLogprob
-from codegen_ui.metrics import GenerationMetrics, MetricsRecorder
+from codegen_ui.generation import TokenEvent, TokenLogprob
+from codegen_ui.readable import ReadableGeneration
 from codegen_ui.request import FinishReason, GenerationRequest, StopAt
 from codegen_ui.stopping import Stopper
 
-logger = logging.getLogger(__name__)
 
-
-class LiveGeneration:
+class LiveGeneration(ReadableGeneration):
     """The engine's `Generation`. Only the engine's thread calls `add_tokens` and `finish`; the rest is for everyone.
 
     Args:
@@ -49,14 +44,10 @@ class LiveGeneration:
         tokenizer: Any,
         core: Tokenizer,
     ) -> None:
-        self.id = f"gen-{secrets.token_hex(8)}"
-        self.request = request
+        super().__init__(request, seed=seed, arrival=arrival, max_new_tokens=max_new_tokens)
         self.prompt_ids = prompt_ids
         self.max_new_tokens = max_new_tokens
-        self.seed = seed
-        self.arrival = arrival
         self.deadline = deadline
-        self.recorder = MetricsRecorder(arrival, max_new_tokens=max_new_tokens, seed=seed)
         self.recorder.prompt(len(prompt_ids), dropped=dropped)
         self.cancelled_at: float | None = None
         self._eos = eos
@@ -64,72 +55,16 @@ class LiveGeneration:
         self._stream = GenerationStream(tokenizer, core=core)
         prompt_text = request.prompt if isinstance(request.prompt, str) else decode_all(core, request.prompt)
         self._stopper = Stopper(prompt_text, StopAt(request.stop_at), request.stop)
-        self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._ids: list[int] = []
-        self._events: list[TokenEvent] = []
-        self._pieces: list[str] = []
-        self._watchers: list[Callable[[], None]] = []
-        self._reason: FinishReason | None = None
-        self._error: PlaygroundError | None = None
-
-    # The reader's side: the `Generation` protocol.
-
-    @property
-    def ended(self) -> bool:
-        return self._done.is_set()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stream)
 
     def cancel(self) -> None:
-        with self._lock:
-            if self.cancelled_at is not None or self._reason is not None:
-                return
-            self.cancelled_at = time.monotonic()
-
-    def result(self, timeout: float | None = None) -> Completion:
-        if not self._done.wait(timeout):
-            raise TimeoutError(f"the generation goes on after {timeout} seconds")
-        if self._error is not None:
-            raise self._error
-        snapshot = self.snapshot()
-        assert snapshot.finish_reason is not None
-        return Completion(
-            text=snapshot.text,
-            token_ids=tuple(self._ids),
-            finish_reason=snapshot.finish_reason,
-            metrics=snapshot.metrics,
-            prompt_token_ids=self.prompt_ids,
-            seed=self.seed,
-            tokens=self.tokens(),
-        )
-
-    def snapshot(self) -> Snapshot:
-        metrics = self.recorder.snapshot(time.monotonic())
-        with self._lock:
-            if len(self._pieces) > 1:
-                self._pieces = ["".join(self._pieces)]
-            text = self._pieces[0] if self._pieces else ""
-            return Snapshot(text, metrics, self._reason, self._error)
-
-    def tokens(self, start: int = 0) -> tuple[TokenEvent, ...]:
-        with self._lock:
-            return tuple(self._events[start:])
-
-    def subscribe(self, wake: Callable[[], None]) -> None:
-        with self._lock:
-            # Not `_reason`, which is set a moment earlier: whoever is woken must find `result` ready.
-            if not self._done.is_set():
-                self._watchers.append(wake)
-                return
-        wake()
+        with self._changed:
+            if self.cancelled_at is None and self._reason is None:
+                self.cancelled_at = time.monotonic()
 
     # The engine's side.
-
-    @property
-    def finished(self) -> bool:
-        return self._reason is not None
 
     @property
     def output_ids(self) -> Sequence[int]:
@@ -147,69 +82,40 @@ class LiveGeneration:
         calls `finish` with the reason.
         """
         reason = None
-        taken = 0
+        events: list[TokenEvent] = []
         for index, token in enumerate(ids):
-            taken += 1
-            self._ids.append(token)
             ended = token == self._eos and self.request.stop_at is not StopAt.LENGTH
             text = self._stopper.push("" if token == self._eos else self._stream.decoder.push(token))
             reason = self._stopper.reason
             if reason is None and ended:
                 reason = FinishReason.EOS
-            if reason is None and len(self._ids) >= self.max_new_tokens:
+            if reason is None and len(self._ids) + len(events) + 1 >= self.max_new_tokens:
                 reason = FinishReason.LENGTH
             if reason in (FinishReason.EOS, FinishReason.LENGTH):
                 text += self._release_rest()
                 reason = self._stopper.reason or reason
             chosen, top = (None, ()) if logprobs is None else self._named(token, *logprobs[index])
-            with self._lock:
-                self._events.append(TokenEvent(text, token, chosen, top, now))
-                if text:
-                    self._pieces.append(text)
-            self._stream.write(text)
+            events.append(TokenEvent(text, token, chosen, top, now))
             if reason is not None:
                 break
-        self.recorder.tokens(now, taken)
+        self._add(now, ids[: len(events)], events, [event.text for event in events])
+        self._stream.write("".join(event.text for event in events))
         return reason
 
     def finish(self, now: float, reason: FinishReason, error: PlaygroundError | None = None) -> None:
         """End it: releases what is held back, tells readers and watchers. Later calls change nothing."""
-        if self.finished:
+        if self.ended:
             return
         rest = self._release_rest() if reason in (FinishReason.CANCELLED, FinishReason.DEADLINE) else ""
-        self.recorder.finished(now, early=reason.early)
-        with self._lock:
-            if rest:
-                self._pieces.append(rest)
-                if self._events:
-                    last = self._events[-1]
-                    self._events[-1] = TokenEvent(last.text + rest, last.token_id, last.logprob, last.top, last.time)
-            if reason is FinishReason.ERROR and error is None:
-                error = GenerationFailed("The engine failed while generating; the text so far is kept.")
-            self._error = error
-            self._reason = reason
+        if reason is FinishReason.ERROR and error is None:
+            error = GenerationFailed("The engine failed while generating; the text so far is kept.")
+        self._end(now, reason, error, rest)
         self._stream.write(rest)
         if error is not None:
             self._stream.fail(error)
         else:
             self._stream.close()
-        with self._lock:
-            self._done.set()
         self.notify()
-        self._watchers.clear()
-
-    def notify(self) -> None:
-        """Tell the watchers that something changed. One that raises is reported and not called again."""
-        for wake in tuple(self._watchers):
-            try:
-                wake()
-            except Exception:
-                # A reader's fault (its event loop is gone, say) must not end everybody's engine.
-                logger.exception("%s: a reader could not be told of new text", self.id)
-                self._watchers.remove(wake)
-
-    def metrics(self) -> GenerationMetrics:
-        return self.recorder.snapshot(time.monotonic())
 
     def _release_rest(self) -> str:
         released = self._stopper.push(self._stream.decoder.finish())

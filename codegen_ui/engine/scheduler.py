@@ -1,159 +1,242 @@
-"""Who is served next, in which slot, and how much of each prompt a step takes. No torch in here."""
+"""What the next step computes: the one place that decides. No torch in here.
+
+There are no phases. Every sequence has tokens to compute: a prompt's rest, of which a step takes a chunk; the one token
+that came last; or that one and drafts behind it.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-
-@dataclass(eq=False)
-class Job:
-    """One request on its way through the slots.
-
-    Attributes:
-        visitor: for fairness; requests of one visitor are served in order of arrival.
-        prompt_tokens: tokens to have in the slot before the first one can be generated, at least 1.
-        computed: tokens whose KV is in the slot; set by the runner after each step.
-        slot: the KV cache's row, or None while waiting.
-        held: has a slot, but is not to be worked on yet.
-        arrival: set by the scheduler.
-    """
-
-    visitor: str
-    prompt_tokens: int
-    computed: int = 0
-    slot: int | None = None
-    held: bool = False
-    arrival: int = field(default=-1, init=False)
-
-    @property
-    def prefill_left(self) -> int:
-        return max(0, self.prompt_tokens - self.computed)
-
-
-JobT = TypeVar("JobT", bound=Job)
+from codegen_ui.engine.costs import MIN_CHUNK, StepCosts
+from codegen_ui.engine.kv.slots import WORTH_REUSING, SlotTable, common_prefix
+from codegen_ui.engine.queue import FairQueue
+from codegen_ui.engine.sequence import SequenceState
+from codegen_ui.engine.speculation.drafter import Drafter
+from codegen_ui.engine.speculation.lookup import NOTHING, Draft
 
 
 @dataclass(frozen=True)
-class Plan(Generic[JobT]):
-    """One step: jobs that decode, and prompt tokens to prefill of others. Both in order of admission."""
+class Work:
+    """Tokens of one sequence to compute in a step: `count` of its own from `start` on, then the draft's.
 
-    decode: tuple[JobT, ...]
-    prefill: tuple[tuple[JobT, int], ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.decode or self.prefill)
-
-
-class Scheduler(Generic[JobT]):
-    """Waiting and running jobs. Not thread-safe: the engine holds its lock.
-
-    Fairness: a free slot goes to the visitor with the fewest running jobs. Among equals it goes to whoever has waited
-    longest without being served: a job counts as waiting from its arrival or from when its visitor was last being
-    served, the later of the two. So a visitor's hundred requests go round robin with the others', one of each at a
-    time, and nobody who arrives later can pass a visitor again and again. Within one visitor: oldest first.
+    `draws`: the next token comes out of it; not in the middle of a prompt.
     """
 
-    def __init__(self, slots: int) -> None:
-        if slots < 1:
-            raise ValueError(f"slots is {slots}; it must be at least 1")
+    sequence: SequenceState
+    slot: int
+    start: int
+    count: int
+    draws: bool
+    draft: Draft = NOTHING
+
+    @property
+    def tokens(self) -> list[int]:
+        return [*self.sequence.tokens[self.start : self.start + self.count], *self.draft.tokens]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The first `tokens` tokens' keys and values of one slot are wanted in another, `sequence`'s."""
+
+    sequence: SequenceState
+    source: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step.
+
+    Attributes:
+        decoding: sequences with one token to compute, and its draft.
+        prefill: chunks of prompts.
+        started: sequences that have got their slot with this step.
+        copies: to be made before it.
+        released: slots whose memory goes back to the system before it.
+    """
+
+    decoding: tuple[Work, ...] = ()
+    prefill: tuple[Work, ...] = ()
+    started: tuple[SequenceState, ...] = ()
+    copies: tuple[Copy, ...] = ()
+    released: tuple[int, ...] = ()
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """All of it, in order of admission each."""
+        return self.decoding + self.prefill
+
+    def without(self, sequence: SequenceState) -> StepPlan:
+        """The same step for the others; what precedes it has been done."""
+        return StepPlan(
+            tuple(work for work in self.decoding if work.sequence is not sequence),
+            tuple(work for work in self.prefill if work.sequence is not sequence),
+        )
+
+
+class Scheduler:
+    """Waiting and running sequences, and their slots. For the engine's thread only.
+
+    Args:
+        streams: how many run together.
+        slots: of the KV cache; those that no stream has keep what ended.
+        costs: what steps cost, from which the chunk follows.
+        drafter: None drafts nothing.
+    """
+
+    def __init__(self, streams: int, slots: SlotTable, costs: StepCosts, drafter: Drafter | None = None) -> None:
+        if not 1 <= streams <= len(slots):
+            raise ValueError(f"{streams} streams do not fit {len(slots)} slots")
+        self.streams = streams
         self.slots = slots
-        self._free = list(range(slots))
-        self._waiting: list[JobT] = []
-        self._running: list[JobT] = []
-        self._clock = itertools.count()
-        self._served: dict[str, int] = {}
+        self.costs = costs
+        self.waiting = FairQueue()
+        self.running: list[SequenceState] = []
+        self._drafter = drafter
+        self._chunk_limit: int | None = None
 
-    @property
-    def waiting(self) -> Sequence[JobT]:
-        return self._waiting
+    def add(self, sequence: SequenceState) -> None:
+        """Queue a new sequence."""
+        self.waiting.add(sequence)
 
-    @property
-    def running(self) -> Sequence[JobT]:
-        return self._running
-
-    def add(self, job: JobT) -> None:
-        """Queue a new job."""
-        job.arrival = next(self._clock)
-        self._waiting.append(job)
-
-    def remove(self, job: JobT) -> int | None:
-        """Forget a job, waiting or running; returns the slot that this freed, if any. Unknown jobs are ignored."""
-        if job in self._waiting:
-            self._waiting.remove(job)
-            self._forget_absent(job.visitor)
+    def remove(self, sequence: SequenceState, *, keep: bool) -> int | None:
+        """Forget a sequence, waiting or running; returns the slot that this freed, if any. With `keep`, what it has
+        computed stays in that slot for others, and its text to draft from."""
+        if sequence not in self.running:
+            self.waiting.leave(sequence)
             return None
-        if job not in self._running:
-            return None
-        self._running.remove(job)
-        self._served[job.visitor] = next(self._clock)
-        self._forget_absent(job.visitor)
-        slot, job.slot = job.slot, None
-        assert slot is not None
-        self._free.append(slot)
+        self.running.remove(sequence)
+        self.waiting.ended(sequence)
+        self._chunk_limit = None
+        slot, sequence.slot = sequence.slot, None
+        if keep and self._drafter is not None:
+            self._drafter.remember(sequence)
+        if slot is not None:
+            kept = sequence.tokens[: sequence.computed] if keep else []
+            self.slots.give_back(slot, kept, len(sequence.tokens))
         return slot
 
-    def admit(self) -> list[JobT]:
-        """Give free slots to waiting jobs; returns those admitted, in order."""
-        admitted = []
-        counts = Counter(job.visitor for job in self._running)
-        while self._free and self._waiting:
-            job = next_job(self._waiting, counts, self._served)
-            self._waiting.remove(job)
-            # The lowest: slots that decode side by side share attention calls.
-            job.slot = min(self._free)
-            self._free.remove(job.slot)
-            self._served[job.visitor] = next(self._clock)
-            counts[job.visitor] += 1
-            self._running.append(job)
-            admitted.append(job)
-        return admitted
+    def schedule(self) -> StepPlan:
+        """The next step; without works where there is nothing to do."""
+        while self.waiting and len(self.running) < self.streams:
+            self.running.append(self.waiting.next())
+        started, copies = self._start()
+        placed = [sequence for sequence in self.running if sequence.slot is not None]
+        ready = [sequence for sequence in placed if sequence.to_compute == 1]
+        decoding = tuple(work(sequence, 1, self._draft(sequence, len(ready))) for sequence in ready)
+        prefill = self._chunks([sequence for sequence in placed if sequence.to_compute > 1], len(ready))
+        return StepPlan(decoding, prefill, tuple(started), tuple(copies), tuple(self.slots.released()))
 
-    def order(self) -> list[JobT]:
-        """The waiting jobs as they would be served if slots became free now and nobody else came."""
-        waiting, served = list(self._waiting), dict(self._served)
-        counts = Counter(job.visitor for job in self._running)
-        clock = max([job.arrival for job in waiting] + list(served.values()), default=0)
-        ordered = []
-        while waiting:
-            job = next_job(waiting, counts, served)
-            waiting.remove(job)
-            counts[job.visitor] += 1
-            clock += 1
-            served[job.visitor] = clock
-            ordered.append(job)
-        return ordered
+    def advance(self, work: Work, kept: Sequence[int]) -> None:
+        """A work was computed: its sequence moves on by it and by the tokens drawn and `kept`, if it drew."""
+        sequence = work.sequence
+        computed = work.count + max(0, len(kept) - 1)
+        sequence.computed += computed
+        sequence.tokens.extend(kept)
+        self.waiting.served(sequence, computed)
 
-    def plan(self, budget: int) -> Plan[JobT]:
-        """The next step. At most `budget` prompt tokens are prefilled, at least one if any job needs it.
+    def learn(self, plan: StepPlan, accepted: Sequence[int], seconds: float) -> None:
+        """What a step has cost, and how many tokens of each decoding work's draft were right."""
+        streams, drafted = len(plan.decoding), sum(len(work.draft.tokens) for work in plan.decoding)
+        prefilled = sum(work.count for work in plan.prefill)
+        context = sum(work.start for work in plan.prefill)
+        self.costs.observe(streams + drafted, prefilled, seconds, context=context)
+        if self._drafter is not None:
+            if not prefilled:
+                drafts = [(work.sequence, work.draft) for work in plan.decoding]
+                self._drafter.learn(drafts, accepted, seconds)
+            self._drafter.tidy()
 
-        Prompts share the budget equally and what a short one leaves goes to the others, so that a short prompt does not
-        wait behind a long one.
+    def shrink(self, plan: StepPlan) -> tuple[StepPlan, SequenceState | None]:
+        """There was no memory for a step: one that needs less, and who has to go for it, if anybody.
+
+        First the decodes alone, and prompts in smaller chunks from then on; where that cannot be, all but the newest.
         """
-        decode = tuple(job for job in self._running if not job.prefill_left)
-        prefilling = [job for job in self._running if job.prefill_left and not job.held]
-        short_first = sorted(prefilling, key=lambda job: job.prefill_left)
-        shares: dict[int, int] = {}
-        left = max(1, budget)
-        for index, job in enumerate(short_first):
-            share = min(job.prefill_left, -(-left // (len(short_first) - index)))
-            shares[id(job)] = share
-            left -= share
-        prefill = tuple((job, shares[id(job)]) for job in self._running if shares.get(id(job)))
-        return Plan(decode, prefill)
+        chunk = sum(work.count for work in plan.prefill)
+        if plan.prefill and (plan.decoding or chunk > MIN_CHUNK):
+            self._chunk_limit = max(1, chunk // 2)
+            return StepPlan(plan.decoding), None
+        newest = max((work.sequence for work in plan.works), key=self.running.index)
+        return plan.without(newest), newest
 
-    def _forget_absent(self, visitor: str) -> None:
-        """A visitor with nothing left here needs no memory: whatever comes next arrives after its last admission."""
-        if not any(job.visitor == visitor for job in itertools.chain(self._waiting, self._running)):
-            self._served.pop(visitor, None)
+    def faults(self) -> list[str]:
+        """What an engine without work must not have, in words."""
+        found = self.waiting.faults() + self.slots.faults()
+        if self.running or self.slots.live:
+            found.append(f"{len(self.running)} sequences run, slots {self.slots.live} are live")
+        return found
+
+    def tidy(self) -> None:
+        """What can wait until there is nothing else to do."""
+        if self._drafter is not None:
+            self._drafter.tidy(None)
+
+    def _start(self) -> tuple[list[SequenceState], list[Copy]]:
+        """Give slots to those admitted, unless another is computing what they begin with just now."""
+        started: list[SequenceState] = []
+        copies: list[Copy] = []
+        for sequence in self.running:
+            if sequence.slot is not None:
+                continue
+            here = self.slots.longest(sequence.tokens)
+            if self._leader(sequence, here) is not None:
+                continue
+            live, shared = self._live_prefix(sequence)
+            if live is not None and shared > here:
+                if copies:
+                    continue  # one copy a step: the others decode meanwhile
+                sequence.slot, _ = self.slots.take(sequence.tokens, sequence.max_tokens, reuse=False)
+                copies.append(Copy(sequence, live, shared))
+                sequence.computed = shared
+            else:
+                sequence.slot, sequence.computed = self.slots.take(sequence.tokens, sequence.max_tokens)
+            self.waiting.spared(sequence, sequence.computed)
+            started.append(sequence)
+        return started, copies
+
+    def _leader(self, sequence: SequenceState, here: int) -> SequenceState | None:
+        """Who is computing a good part of this sequence's prompt just now, so that it pays to wait for it: n samples
+        cost one prompt."""
+        best, length = None, here + WORTH_REUSING
+        for other in self.running:
+            if other.slot is not None and other.to_compute > 1:
+                common = common_prefix(other.tokens, sequence.tokens[:-1])
+                if common >= length and common > other.computed:
+                    best, length = other, common
+        return best
+
+    def _live_prefix(self, sequence: SequenceState) -> tuple[int | None, int]:
+        """The slot of the running sequence that has computed most of what this one begins with, and how much."""
+        best, length = None, 0
+        for other in self.running:
+            if other.slot is not None:
+                common = common_prefix(other.tokens[: other.computed], sequence.tokens[:-1])
+                if common > length:
+                    best, length = other.slot, common
+        return best, length
+
+    def _draft(self, sequence: SequenceState, streams: int) -> Draft:
+        return NOTHING if self._drafter is None else self._drafter.draft(sequence, streams)
+
+    def _chunks(self, prompts: Sequence[SequenceState], decoding: int) -> tuple[Work, ...]:
+        """Shares of the tokens that this step may prefill, at least one of them: equal ones, and what a short prompt
+        leaves goes to the others, so that it does not wait behind a long one."""
+        if not prompts:
+            return ()
+        left = max(1, self.costs.chunk(decoding, sum(sequence.computed for sequence in prompts)))
+        if self._chunk_limit is not None:
+            left = min(left, self._chunk_limit)
+        short_first = sorted(prompts, key=lambda sequence: sequence.to_compute)
+        shares: dict[SequenceState, int] = {}
+        for index, sequence in enumerate(short_first):
+            shares[sequence] = min(sequence.to_compute, -(-left // (len(short_first) - index)))
+            left -= shares[sequence]
+        return tuple(work(sequence, shares[sequence]) for sequence in prompts if shares[sequence])
 
 
-def next_job(waiting: Sequence[JobT], running: Mapping[str, int], served: Mapping[str, int]) -> JobT:
-    """Who gets the next slot; see `Scheduler`. By visitor: `running` jobs, and when they were last `served`."""
-    return min(
-        waiting,
-        key=lambda job: (running.get(job.visitor, 0), max(job.arrival, served.get(job.visitor, -1)), job.arrival),
-    )
+def work(sequence: SequenceState, count: int, draft: Draft = NOTHING) -> Work:
+    """The next `count` tokens of a sequence that has a slot."""
+    assert sequence.slot is not None
+    return Work(sequence, sequence.slot, sequence.computed, count, count == sequence.to_compute, draft)

@@ -7,9 +7,9 @@ stored after rotary embedding; they therefore belong to the positions at which t
 
 from __future__ import annotations
 
-import contextlib
 import math
 import mmap
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,30 +18,6 @@ import torch
 from torch import Tensor
 
 from codegen_ui.engine.model.config import ModelConfig
-
-
-@dataclass(frozen=True)
-class CachedKV:
-    """Keys and values of one stream's tokens, apart from any slot: `data` is `[layers, 2, heads, tokens, head_dim]`."""
-
-    data: Tensor
-
-    @property
-    def tokens(self) -> int:
-        return self.data.shape[3]
-
-    @property
-    def bytes(self) -> int:
-        """Of these tokens; a prefix shares the memory of what it was cut from."""
-        return self.data.numel() * self.data.element_size()
-
-    def prefix(self, tokens: int) -> CachedKV:
-        """The first `tokens` tokens, sharing this one's memory."""
-        return CachedKV(self.data[:, :, :, :tokens])
-
-    def suffix(self, start: int) -> CachedKV:
-        """The tokens from `start` on, sharing this one's memory."""
-        return CachedKV(self.data[:, :, :, start:])
 
 
 class CacheWrites(Protocol):
@@ -77,16 +53,18 @@ class ScatteredWrites:
 
 
 class KVCache:
-    """Room for `length` tokens in each of `slots` streams.
+    """Room for `length` tokens in each of `slots` slots.
 
     How many tokens of a slot are valid is the caller's knowledge: a step writes at the positions that it is given and
-    reads everything before them, so going back is simply starting the next segment earlier.
+    reads everything before them, so going back is simply starting the next segment earlier. On a CPU a slot takes
+    memory only for the positions that were written.
     """
 
     def __init__(
         self, config: ModelConfig, slots: int, length: int, *, device: torch.device, dtype: torch.dtype
     ) -> None:
-        """Raises `ValueError` where there is no slot, or `length` is not within 1..n_positions."""
+        """Raises `ValueError` where there is no slot, or `length` is not within 1..n_positions; `OSError` where the
+        system does not grant that much address space."""
         if slots < 1:
             raise ValueError(f"slots is {slots}; it must be at least 1")
         if not 1 <= length <= config.n_positions:
@@ -94,7 +72,13 @@ class KVCache:
         self.slots = slots
         self.length = length
         shape = (config.n_layer, slots, 2, config.n_head, length, config.head_dim)
-        self.data = _zeros(shape, device, dtype)
+        self._pages: mmap.mmap | None = None
+        if device.type == "cpu":
+            count = math.prod(shape)
+            self._pages = untouched_memory(count * dtype.itemsize)
+            self.data = torch.frombuffer(self._pages, dtype=dtype, count=count).view(shape)
+        else:
+            self.data = torch.zeros(shape, device=device, dtype=dtype)
 
     @staticmethod
     def token_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
@@ -107,7 +91,7 @@ class KVCache:
 
     @property
     def bytes(self) -> int:
-        """Reserved for all slots. On a CPU the slots that no stream has had yet take no memory."""
+        """Of all slots, were every position written."""
         return self.data.numel() * self.data.element_size()
 
     def writes(
@@ -125,24 +109,28 @@ class KVCache:
         return CopiedWrites(tuple(zip(*places, strict=True)), runs)
 
     @torch.inference_mode()
-    def read(self, slot: int, start: int, stop: int) -> CachedKV:
-        """A copy of a slot's tokens `start` to `stop` that stays as it is when the slot is reused."""
+    def copy(self, source: int, target: int, tokens: int) -> None:
+        """Put the first `tokens` tokens of one slot at the same positions of another."""
+        self._check(source, 0, tokens)
+        self._check(target, 0, tokens)
+        self.data[:, target, :, :, :tokens].copy_(self.data[:, source, :, :, :tokens])
+
+    @torch.inference_mode()
+    def clear(self, slot: int, start: int, stop: int) -> None:
+        """Zero positions that may hold NaN: attention weighs what it must not see with 0, and 0 x NaN is NaN."""
         self._check(slot, start, stop)
-        return CachedKV(self.data[:, slot, :, :, start:stop].clone(memory_format=torch.contiguous_format))
+        self.data[:, slot, :, :, start:stop].zero_()
 
     @torch.inference_mode()
-    def write(self, slot: int, kv: CachedKV, tokens: int, *, start: int = 0) -> None:
-        """Put the first `tokens` tokens of `kv` at positions `start`...; they must have been computed there."""
-        if tokens > kv.tokens:
-            raise ValueError(f"{tokens} tokens wanted of a copy that holds {kv.tokens}")
-        self._check(slot, start, start + tokens)
-        self.data[:, slot, :, :, start : start + tokens].copy_(kv.data[:, :, :, :tokens])
-
-    @torch.inference_mode()
-    def clear(self, slot: int) -> None:
-        """Zero a slot that may hold NaN: attention weighs what it must not see with 0, and 0 x NaN is NaN."""
+    def release(self, slot: int) -> None:
+        """Give a slot's memory back to the system, where that is possible; it holds zeros afterwards."""
         self._check(slot, 0, self.length)
-        self.data[:, slot].zero_()
+        block = self.data[0, 0].numel() * self.data.element_size()
+        if self._pages is None or not hasattr(self._pages, "madvise") or block % mmap.PAGESIZE:
+            self.data[:, slot].zero_()
+            return
+        for layer in range(self.data.shape[0]):
+            self._pages.madvise(mmap.MADV_DONTNEED, (layer * self.slots + slot) * block, block)
 
     def _check(self, slot: int, start: int, stop: int) -> None:
         if not 0 <= slot < self.slots:
@@ -151,18 +139,14 @@ class KVCache:
             raise ValueError(f"positions {start} to {stop} are not within 0..{self.length}")
 
 
-def _zeros(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Zeros, on a CPU in pages that take memory only once they are written (`torch.zeros` writes them all).
+def untouched_memory(size: int) -> mmap.mmap:
+    """Zeros whose pages take memory once they are written (`torch.zeros` writes them all).
 
-    The pages are large where the system has such; a slot's memory is then taken when its first stream begins.
+    Private, as `release` needs it, and not counted against what the system may promise.
     """
-    if device.type != "cpu":
-        return torch.zeros(shape, device=device, dtype=dtype)
-    count = math.prod(shape)
-    memory = mmap.mmap(-1, count * dtype.itemsize)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        # Fewer faults and page walks: every layer and head of a slot lies in pages of its own. A kernel without large
-        # pages refuses, and the small ones do.
-        with contextlib.suppress(OSError):
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(memory, dtype=dtype, count=count).view(shape)
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    if sys.platform == "linux":
+        flags |= getattr(mmap, "MAP_NORESERVE", 0x4000)  # named from Python 3.13 on
+    return mmap.mmap(-1, size, flags=flags)

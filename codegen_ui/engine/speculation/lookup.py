@@ -3,11 +3,12 @@
 They are looked up in the sequence's own prompt and output, in earlier sequences of this engine (a saved example that is
 clicked again is drafted nearly whole), and in a store of common code (He et al. 2023, "REST"). The model verifies
 drafts in one step (see `sampler` for why that changes no output), so a draft costs what a step over more rows costs
-beyond a step over one. Where drafts are wrong that is a loss; `DraftBudget` bounds it.
+beyond a step over one. Where drafts are wrong that is a loss; `budget.DraftBudget` bounds it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,6 @@ MAX_MATCH = 8
 MAX_DRAFT = 12
 MEMORY_TOKENS = 25_000
 MEMORY_MIN_MATCH = 2
-ALLOWED_LOSS = 0.015
-FIRST_ALLOWANCE_STEPS = 0.5
 END = -1
 
 
@@ -62,6 +61,8 @@ class Index:
         """What followed the longest, then latest, match of `last`; at most `most` tokens, none beyond an `END`."""
         for length in reversed(INDEXED):
             ends = self._ends.get(tuple(last[-length:])) if least_match <= length <= len(last) else None
+            # What nothing followed is of no use, however well it matches.
+            ends = [end for end in ends or () if self._tokens[end] != END]
             if ends:
                 match, end = max((self._match(last, end, length), end) for end in ends)
                 tokens = self._tokens[end : end + most]
@@ -86,23 +87,40 @@ class EarlierTexts:
     def __init__(self, store: Iterable[Sequence[int]] = ()) -> None:
         self._new, self._old, self._store = Index(), Index(), Index()
         self._seen: set[int] = set()
+        self._queued: deque[list[int]] = deque()
         for tokens in store:
             self._store.extend([*tokens, END])
 
     def add(self, tokens: Sequence[int]) -> None:
         """Remember a sequence; one that is there already takes no room."""
+        self.queue(tokens)
+        self.enter(None)
+
+    def queue(self, tokens: Sequence[int]) -> None:
+        """Remember a sequence as `enter` comes to it."""
         key = hash(tuple(tokens))
-        if key in self._seen:
-            return
-        self._seen.add(key)
-        self._new.extend([*tokens, END])
-        if len(self._new) > MEMORY_TOKENS:
-            self._old, self._new, self._seen = self._new, Index(), set()
+        if key not in self._seen:
+            self._seen.add(key)
+            self._queued.append([*tokens, END])
+
+    def enter(self, most: int | None) -> None:
+        """Enter at most so many tokens of what is queued; None enters all."""
+        while self._queued and most != 0:
+            text = self._queued.popleft()
+            self._new.extend(text[:most])
+            if most is not None:
+                if text[most:]:
+                    self._queued.appendleft(text[most:])
+                    return
+                most -= len(text)
+            if len(self._new) > MEMORY_TOKENS:
+                self._old, self._new, self._seen = self._new, Index(), set()
 
     def find(self, last: Sequence[int], most: int) -> Draft:
         """What followed the longest match of `last`; among equals in the latest sequence, and in the store last."""
         indexes = (self._new, self._old, self._store)
-        return max((index.find(last, most, MEMORY_MIN_MATCH) for index in indexes), key=lambda draft: draft.match)
+        found = [index.find(last, most, MEMORY_MIN_MATCH) for index in indexes]
+        return max(found, key=lambda draft: (bool(draft.tokens), draft.match))
 
 
 class Lookup:
@@ -127,57 +145,3 @@ class Lookup:
             return own
         other = self._memory.find(self._last, most)
         return other if other.tokens and other.match > own.match else own
-
-
-class AcceptanceRates:
-    """The share of drafted tokens that were right lately, by length of the match. Shared by an engine's sequences."""
-
-    def __init__(self) -> None:
-        self._first = [0.1, 0.2, 0.45, 0.6, 0.7, 0.75, 0.8, 0.8, 0.85]
-        self._next = 0.8
-
-    def expected(self, match: int, drafts: int) -> float:
-        """How many of `drafts` tokens will be right, each needing all before it."""
-        first, ratio = self._first[min(match, MAX_MATCH)], self._next
-        return first * (1 - ratio**drafts) / (1 - ratio)
-
-    def observe(self, match: int, drafted: int, accepted: int) -> None:
-        match = min(match, MAX_MATCH)
-        self._first[match] += 0.1 * (float(accepted > 0) - self._first[match])
-        for position in range(1, min(accepted + 1, drafted)):
-            self._next += 0.05 * (float(position < accepted) - self._next)
-        self._next = min(0.98, max(0.05, self._next))
-
-
-class DraftBudget:
-    """How many tokens to draft for one sequence, so that what wrong drafts cost stays under 1.5% of its decoding time.
-
-    It keeps a balance in seconds: steps that accepted drafts saved against what verifying cost. Drafting goes on while
-    the balance is above minus 1.5% of the time so far (and half a step, for the first try). The draft's length is the
-    one with the best expected gain.
-    """
-
-    def __init__(self, rates: AcceptanceRates) -> None:
-        self._rates = rates
-        self._balance = 0.0
-        self._time = 0.0
-
-    def length(self, match: int, costs: Sequence[float]) -> int:
-        """`costs[k]`: expected seconds of a step with k drafts, from `costs[0]` without any on."""
-        single = costs[0]
-        best, best_gain = 0, 0.0
-        for drafts in range(1, min(MAX_DRAFT, len(costs) - 1) + 1):
-            risk = costs[drafts] - single
-            if self._balance - risk < -(ALLOWED_LOSS * self._time + FIRST_ALLOWANCE_STEPS * single):
-                break
-            gain = ((1 + self._rates.expected(match, drafts)) * single - costs[drafts]) / costs[drafts]
-            if gain > best_gain:
-                best, best_gain = drafts, gain
-        return best
-
-    def observe(self, match: int, drafted: int, accepted: int, seconds: float, single: float) -> None:
-        """A step took `seconds`, where one without drafts would have taken `single`."""
-        self._time += seconds
-        if drafted:
-            self._balance += accepted * single - max(0.0, seconds - single)
-            self._rates.observe(match, drafted, accepted)

@@ -1,0 +1,297 @@
+"""The engine: any thread submits, one thread computes, and everybody's tokens come out of the same steps.
+
+That thread lives while there is work. GNU's OpenMP keeps a team of threads for every thread that has ever computed, and
+once all teams together outnumber the cores it makes them sleep at every pause, by which a decode step takes a third
+longer. So an engine that is idle, beside another model's or a program's own use of PyTorch, must not keep one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+from codegen_ui.engine.assemble import Parts, assemble
+from codegen_ui.engine.device import choose_slots, give_memory_back, memory_total, memory_used
+from codegen_ui.engine.faults import failure
+from codegen_ui.engine.generation import LiveGeneration
+from codegen_ui.engine.model.decoder import CodeGenModel
+from codegen_ui.engine.prompts import fit_prompt
+from codegen_ui.engine.sequence import SequenceState
+from codegen_ui.engine.stream import plain_tokenizer
+from codegen_ui.engine.totals import Totals
+from codegen_ui.engine.uniforms import UniformStream
+from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundError
+from codegen_ui.generation import EngineStats, ModelInfo
+from codegen_ui.metrics import State
+from codegen_ui.options import EngineOptions
+from codegen_ui.request import MAX_SEED, FinishReason, GenerationRequest
+
+logger = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.002
+"""How long the first request waits for another that comes with it, so that they start together."""
+
+
+class LocalEngine:
+    """CodeGen on this machine, with continuous batching. A context manager; `close` ends what is running.
+
+    Args:
+        model: the weights; from now on only the engine uses them.
+        tokenizer: transformers' tokenizer of the checkpoint.
+        info: what is loaded; slots and memory are filled in here.
+        options: see `EngineOptions`.
+        common_code: texts that speculation drafts from, beside what it has seen.
+    """
+
+    def __init__(
+        self,
+        model: CodeGenModel,
+        tokenizer: Any,
+        info: ModelInfo,
+        options: EngineOptions,
+        common_code: Sequence[str] = (),
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._plain = plain_tokenizer(tokenizer)
+        self._options = options
+        self._config, self._device = model.config, model.device
+        self._eos: int | None = model.config.eos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+        slots, reason = choose_slots(model.config, model.device, model.dtype)
+        if options.slots is not None:
+            slots, reason = options.slots, "as asked for by --slots"
+        self._info = replace(info, slots=slots, slots_reason=reason, context=model.config.n_positions)
+        self._totals = Totals()
+        decodable = min(len(tokenizer), model.config.vocab_size)
+        store = map(self._encode, common_code)
+        self._parts: Parts | None = assemble(
+            model, options, self._totals, streams=slots, decodable=decodable, store=store
+        )
+        self._lock = threading.Lock()
+        # Under the lock: everything from here on.
+        self._thread: threading.Thread | None = None
+        self._inbox: list[SequenceState] = []
+        self._unfinished: list[LiveGeneration] = []
+        self._closing = False
+        self._failure = ""
+        self._told_of_failure: list[Callable[[str], None]] = []
+        self._warm = False
+        logger.info("%s: %d slots (%s)", info.name, slots, reason)
+        _running.add(self)
+        with self._lock:
+            self._start_thread()
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
+
+    def submit(self, request: GenerationRequest) -> LiveGeneration:
+        """Queue a request. Tokenizes on the caller's thread. Raises `InvalidInput`, `Busy`, or, after `close`,
+        `GenerationFailed`."""
+        generation = self._generation(request)
+        sequence = SequenceState(
+            request.visitor,
+            list(generation.prompt_ids),
+            max_tokens=len(generation.prompt_ids) + generation.max_new_tokens,
+            output=generation,
+            sampling=request.sampling,
+            logprobs=request.logprobs is not None,
+            uniforms=UniformStream(generation.seed, request.sampling.sample_index),
+        )
+        with self._lock:
+            if self._closing:
+                raise GenerationFailed("The engine is closed.")
+            self._forget_finished()
+            ahead = len(self._unfinished) - self._info.slots
+            if ahead >= self._options.max_waiting:
+                raise Busy(self._options.max_waiting)
+            generation.recorder.queued(max(0, ahead + 1))
+            self._unfinished.append(generation)
+            self._inbox.append(sequence)
+            self._start_thread()
+        return generation
+
+    def count_tokens(self, text: str) -> int:
+        return len(self._encode(text))
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The token ids that a prompt of this text has, before it is fitted to the context."""
+        return tuple(self._encode(text))
+
+    def stats(self) -> EngineStats:
+        with self._lock:
+            self._forget_finished()
+            unfinished, parts, unavailable = list(self._unfinished), self._parts, self._failure
+        active = sum(generation.recorder.state is not State.QUEUED for generation in unfinished)
+        counts = self._totals.counts()
+        return EngineStats(
+            active=active,
+            waiting=len(unfinished) - active,
+            slots=self._info.slots,
+            tokens_per_second=self._totals.tokens_per_second(),
+            prompt_tokens_total=counts["prompt"],
+            generation_tokens_total=counts["generation"],
+            finished=self._totals.finished(),
+            memory_used_bytes=memory_used(self._device),
+            memory_total_bytes=memory_total(self._device),
+            kv_cache_bytes=parts.kv_bytes if parts else 0,
+            prefix_cache_bytes=parts.kept_bytes if parts else 0,
+            prefix_cache_queries=counts["started"],
+            prefix_cache_hits=counts["hits"],
+            prefix_cache_hit_tokens=counts["hit_tokens"],
+            drafted_tokens=counts["drafted"],
+            accepted_tokens=counts["accepted"],
+            unavailable=unavailable,
+        )
+
+    def on_failure(self, tell: Callable[[str], None]) -> None:
+        """Call `tell` with the reason if the engine should end by a fault: from then on it serves nobody."""
+        with self._lock:
+            self._told_of_failure.append(tell)
+            reason = self._failure
+        if reason:
+            tell(reason)
+
+    def close(self) -> None:
+        """End every generation, then the thread; weights and KV cache are freed."""
+        with self._lock:
+            self._closing = True
+            thread = self._thread
+        if thread is None:
+            self._shut(FinishReason.CANCELLED)
+        elif threading.current_thread() is not thread:
+            thread.join()
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _generation(self, request: GenerationRequest) -> LiveGeneration:
+        """The request fitted to this model. Raises `InvalidInput`."""
+        arrival = time.monotonic()
+        given = tuple(self._encode(request.prompt) if isinstance(request.prompt, str) else request.prompt)
+        if not given:
+            raise InvalidInput("prompt", request.prompt, "text that this model's tokenizer knows")
+        if max(given) >= self._config.vocab_size:
+            raise InvalidInput("prompt", max(given), f"token ids below {self._config.vocab_size}")
+        room = fit_prompt(len(given), request.max_length, request.max_new_tokens, self._config.n_positions)
+        seed = secrets.randbelow(min(MAX_SEED, 2**32)) if request.sampling.seed is None else request.sampling.seed
+        deadline = self._options.deadline_seconds
+        if request.deadline_seconds is not None:
+            deadline = min(deadline, request.deadline_seconds)
+        return LiveGeneration(
+            request,
+            given[len(given) - room.kept :],
+            dropped=len(given) - room.kept,
+            max_new_tokens=room.new_tokens,
+            seed=seed,
+            arrival=arrival,
+            deadline=arrival + deadline,
+            eos=self._eos,
+            tokenizer=self._tokenizer,
+            core=self._plain,
+        )
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def _forget_finished(self) -> None:
+        """Under the lock."""
+        self._unfinished = [generation for generation in self._unfinished if not generation.ended]
+
+    def _start_thread(self) -> None:
+        """Under the lock: have a thread, where none is at work."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"engine {self._info.name}", daemon=True)
+            self._thread.start()
+
+    # From here on: the engine's thread.
+
+    def _run(self) -> None:
+        """Warm up, where that is still to be done, and work until nothing is left to do."""
+        assert self._parts is not None
+        core = self._parts.core
+        if not self._warm:
+            self._parts.try_warm_up()
+            self._warm = True
+        try:
+            self._gather()
+            while self._take_in():
+                core.step()
+        except Exception as error:
+            # Recovery itself failed. Nobody may be left waiting for an engine that is gone.
+            logger.exception("the engine ended by a fault")
+            self._fail(error)
+
+    def _gather(self) -> None:
+        """Wait a moment for requests that come together: behind the first one's decoding the others would be
+        prefilled in small chunks."""
+        before = -1
+        while before < (count := len(self._inbox)) < self._info.slots:
+            before = count
+            time.sleep(GATHER_SECONDS)
+
+    def _take_in(self) -> bool:
+        """Hand new requests over; False where nothing is left to do: the next request starts another thread."""
+        assert self._parts is not None
+        core = self._parts.core
+        with self._lock:
+            new, self._inbox = self._inbox, []
+            closing = self._closing
+        for sequence in new:
+            core.add(sequence)
+        if closing:
+            self._shut(FinishReason.CANCELLED)
+            return False
+        if core.sequences:
+            return True
+        core.rest()
+        with self._lock:
+            if not self._inbox and not self._closing:
+                self._thread = None
+            return self._thread is not None
+
+    def _fail(self, error: Exception) -> None:
+        with self._lock:
+            self._closing = True
+            self._failure = reason = f"the engine ended by a fault ({type(error).__name__}: {error})"
+            told = tuple(self._told_of_failure)
+        self._shut(FinishReason.ERROR, failure(error))
+        for tell in told:
+            tell(reason)
+
+    def _shut(self, reason: FinishReason, error: PlaygroundError | None = None) -> None:
+        """End everybody, free everything. Later calls change nothing."""
+        with self._lock:
+            parts, self._parts = self._parts, None
+            left, self._inbox = self._inbox, []
+        _running.discard(self)
+        if parts is not None:
+            for sequence in left:
+                parts.core.add(sequence)
+            parts.core.end_all(reason, error)
+            parts.promise.end()
+            del parts
+            give_memory_back(self._device)
+
+
+_running: weakref.WeakSet[LocalEngine] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_running() -> None:
+    """A thread that is within PyTorch when the interpreter ends would take the process down with it."""
+    for engine in tuple(_running):
+        engine.close()

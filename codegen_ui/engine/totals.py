@@ -1,0 +1,47 @@
+"""What an engine has done since it started: the engine's thread writes, any thread reads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+from codegen_ui.metrics import RollingRate
+from codegen_ui.request import FinishReason
+
+
+class Totals:
+    """Counts of tokens and of ended requests."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._ended: Counter[str] = Counter()
+        self._rate = RollingRate()
+
+    def started(self, prompt: int, cached: int) -> None:
+        """A request got its slot; `cached` of its `prompt` tokens were computed already."""
+        with self._lock:
+            self._counts.update(started=1, prompt=prompt, hits=int(cached > 0), hit_tokens=cached)
+
+    def generated(self, now: float, tokens: int, drafted: int, accepted: int) -> None:
+        self._rate.add(now, tokens)
+        with self._lock:
+            self._counts.update(generation=tokens, drafted=drafted, accepted=accepted)
+
+    def ended(self, reason: FinishReason) -> None:
+        with self._lock:
+            self._ended[reason.value] += 1
+
+    def counts(self) -> Counter[str]:
+        """By name: started, prompt, hits, hit_tokens, generation, drafted, accepted."""
+        with self._lock:
+            return self._counts.copy()
+
+    def finished(self) -> dict[str, int]:
+        """Requests ended so far, by `FinishReason` value."""
+        with self._lock:
+            return dict(self._ended)
+
+    def tokens_per_second(self) -> float:
+        return self._rate.rate(time.monotonic())
