@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Protocol
 
 from codegen_ui.errors import PlaygroundError
@@ -182,6 +183,14 @@ class Engine(Protocol):
         ...
 
     def stats(self) -> EngineStats: ...
+
+    def __enter__(self) -> Engine: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the engine."""
+        ...
 
     def close(self) -> None:
         """Cancel everything, free the memory and end the engine's thread. Idempotent."""

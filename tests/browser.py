@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def give_up(reason: str) -> None:
 
 
 @contextmanager
-def chromium() -> Iterator[object]:
+def chromium() -> Iterator[Any]:
     """A playwright `Browser`."""
     try:
         from playwright.sync_api import sync_playwright

@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import TracebackType
 
 from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
 from codegen_ui.generation import Completion, EngineStats, ModelInfo, Snapshot, TokenEvent, TokenLogprob
@@ -204,6 +205,14 @@ class FakeEngine:
             generation_tokens_total=sum(figures.output_tokens for figures in metrics),
             finished=ended,
         )
+
+    def __enter__(self) -> FakeEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         self._closed.set()

@@ -527,7 +527,7 @@ def test_keys_are_asked_for_everywhere_but_at_the_operators_routes(engine: FakeE
         assert response.status_code == 401
         assert response.json()["error"]["code"] == "invalid_api_key"
         for wrong in ("Bearer", "Bearer sk-on", "Basic sk-one", "Bearer sk-one2", "Bearer schl\xfcssel"):
-            headers = {"Authorization": wrong.encode("latin-1")}
+            headers = [(b"Authorization", wrong.encode("latin-1"))]
             assert httpx.get(f"{url}/v1/models", headers=headers).status_code == 401
         with openai.OpenAI(base_url=f"{url}/v1", api_key="sk-two") as client:
             assert client.completions.create(model="fake", prompt="x").choices[0].text == TEXT
@@ -539,7 +539,7 @@ def test_keys_are_asked_for_everywhere_but_at_the_operators_routes(engine: FakeE
 def test_a_key_file_has_one_key_a_line_and_comments(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("# the editors\nsk-one\n\n  sk-two  \n")
-    assert api.read_keys(file) == {"sk-one", "sk-two"}
+    assert api.read_keys(file) == frozenset({"sk-one", "sk-two"})
     assert api.read_keys(None) is None
 
 

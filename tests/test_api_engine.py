@@ -46,7 +46,7 @@ def client(url: str) -> Iterator[openai.OpenAI]:
 
 
 def ask(client: openai.OpenAI, **settings: Any) -> Any:
-    values = {"model": "tiny", "prompt": PROMPT, "max_tokens": 40, "extra_body": {"ignore_eos": True}}
+    values: dict[str, Any] = {"model": "tiny", "prompt": PROMPT, "max_tokens": 40, "extra_body": {"ignore_eos": True}}
     return client.completions.create(**(values | settings))
 
 
@@ -74,7 +74,7 @@ def test_a_seed_gives_the_same_first_sample_whatever_n(client: openai.OpenAI) ->
 
 
 def engine_count(client: openai.OpenAI) -> int:
-    return int(client.post("../tokenize", body={"prompt": PROMPT}, cast_to=dict)["count"])  # type: ignore[type-arg]
+    return int(client.post("../tokenize", body={"prompt": PROMPT}, cast_to=dict)["count"])
 
 
 def test_logprobs_are_the_models_own(client: openai.OpenAI) -> None:

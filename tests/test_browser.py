@@ -15,6 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from browser import chromium
+from fake_engine import FakeEngine, wait_until
+from web import running
 
 from codegen_ui.announce import Announcer
 from codegen_ui.checkpoints.progress import Progress
@@ -25,9 +28,6 @@ from codegen_ui.options import Settings
 from codegen_ui.server import create_app, make_service
 from codegen_ui.service import Loaded, Phase, Service
 from codegen_ui.ui.page import build_page
-from tests.browser import chromium
-from tests.fake_engine import FakeEngine, wait_until
-from tests.web import running
 
 pytestmark = pytest.mark.browser
 

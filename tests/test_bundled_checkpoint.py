@@ -73,7 +73,7 @@ def test_the_last_position_of_the_context_still_gives_sane_logits(model: Any) ->
     ],
 )
 def test_greedy_completions_of_textbook_prompts_are_functions_that_parse(prompt: str) -> None:
-    with codegen_ui.load("bundled", dtype="float32", slots=1) as engine:  # type: ignore[attr-defined]
+    with codegen_ui.load("bundled", dtype="float32", slots=1) as engine:
         text = engine.submit(codegen_ui.GenerationRequest(prompt, max_length=256, temperature=0)).result().text
     tree = ast.parse(prompt + text)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]

@@ -40,7 +40,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def request(prompt: str | tuple[int, ...] = "def foo(bar):\n", **values: Any) -> GenerationRequest:
-    return GenerationRequest(prompt, **({"temperature": 0, "stop_at": "length", "max_new_tokens": 40} | values))
+    defaults: dict[str, Any] = {"temperature": 0, "stop_at": "length", "max_new_tokens": 40}
+    return GenerationRequest(prompt, **(defaults | values))
 
 
 def ids(model: Tiny, count: int, seed: int = 0) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,7 +42,7 @@ def largest_difference(source: CodeGenForCausalLM, folder: Path) -> float:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_the_export_gives_the_same_logits(tmp_path: Path, shape: dict[str, int]) -> None:
+def test_the_export_gives_the_same_logits(tmp_path: Path, shape: dict[str, Any]) -> None:
     model = new_layout(tmp_path / "source", **shape)
     assert run("--model", tmp_path / "source", "--out", tmp_path / "out") == 0
     assert largest_difference(model, tmp_path / "out") < 1e-4

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 
 import pytest
+from fake_engine import FakeEngine
 
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.follow import News, follow, until_ended
 from codegen_ui.generation import Generation
 from codegen_ui.request import GenerationRequest
-from tests.fake_engine import FakeEngine
 
 SCRIPT = tuple(f"{number} " for number in range(40))
 

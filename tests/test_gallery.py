@@ -29,13 +29,13 @@ def write(folder: Path, name: str, text: str | bytes) -> Path:
 # --- the shipped examples
 
 
-def test_every_shipped_example_loads(caplog: pytest.LogCaptureFixture):
+def test_every_shipped_example_loads(caplog: pytest.LogCaptureFixture) -> None:
     examples = load_gallery(SHIPPED)
     assert not caplog.records
     assert len(examples) == len(list(SHIPPED.glob("*.toml"))) >= 12
 
 
-def test_titles_and_prompts_are_unique_and_the_four_of_the_blog_post_come_first():
+def test_titles_and_prompts_are_unique_and_the_four_of_the_blog_post_come_first() -> None:
     examples = load_gallery(SHIPPED)
     assert [example.title for example in examples[:4]] == [
         "3Sum, in English",
@@ -47,7 +47,7 @@ def test_titles_and_prompts_are_unique_and_the_four_of_the_blog_post_come_first(
     assert len({example.prompt for example in examples}) == len(examples)
 
 
-def test_the_posts_own_prompts_are_plain_english_greedy_and_as_long_as_there():
+def test_the_posts_own_prompts_are_plain_english_greedy_and_as_long_as_there() -> None:
     post = grouped(load_gallery(SHIPPED))["The blog post"]
     assert [example.prompt for example in post[2:]] == [
         "Implement the cross entropy loss function\n",
@@ -60,14 +60,14 @@ def test_the_posts_own_prompts_are_plain_english_greedy_and_as_long_as_there():
     assert all("!=" in example.prompt and "[" in example.prompt for example in post[:2])
 
 
-def test_every_shipped_example_stands_in_a_group():
+def test_every_shipped_example_stands_in_a_group() -> None:
     groups = grouped(load_gallery(SHIPPED))
     assert list(groups)[:3] == ["The blog post", "Functions", "Classes"]
     assert all(groups)
 
 
 @pytest.mark.parametrize("example", load_gallery(SHIPPED), ids=lambda example: example.title)
-def test_a_shipped_prompt_ends_where_a_completion_begins(example: Example):
+def test_a_shipped_prompt_ends_where_a_completion_begins(example: Example) -> None:
     assert example.prompt.endswith("\n")
     assert not example.prompt.endswith("\n\n"), "a blank line at the end invites a new paragraph, not the body"
     assert not example.prompt.startswith("\n")
@@ -76,7 +76,7 @@ def test_a_shipped_prompt_ends_where_a_completion_begins(example: Example):
 
 
 @pytest.mark.parametrize("example", load_gallery(SHIPPED), ids=lambda example: example.title)
-def test_a_shipped_example_stops_by_its_own_settings(example: Example):
+def test_a_shipped_example_stops_by_its_own_settings(example: Example) -> None:
     request = GenerationRequest(example.prompt, **example.settings)
     assert request.stop_at is StopAt.FUNCTION
     last = example.prompt.rstrip("\n").split("\n")[-1]
@@ -99,14 +99,14 @@ def test_a_shipped_example_stops_by_its_own_settings(example: Example):
 # --- loading
 
 
-def test_examples_come_in_the_order_of_their_file_names(tmp_path: Path):
+def test_examples_come_in_the_order_of_their_file_names(tmp_path: Path) -> None:
     for name in ("20_b.toml", "10_a.toml", "30_c.toml"):
         write(tmp_path, name, GOOD.replace('"T"', f'"{name}"'))
     write(tmp_path, "notes.txt", "no example")
     assert [example.title for example in load_gallery(tmp_path)] == ["10_a.toml", "20_b.toml", "30_c.toml"]
 
 
-def test_settings_are_optional_and_a_block_keeps_its_tabs_and_backslashes(tmp_path: Path):
+def test_settings_are_optional_and_a_block_keeps_its_tabs_and_backslashes(tmp_path: Path) -> None:
     write(tmp_path, "a.toml", "title='T'\ndescription='D'\nprompt = '''\ndef f():\n\treturn '\\n'\n'''\n")
     (example,) = load_gallery(tmp_path)
     assert example.prompt == "def f():\n\treturn '\\n'\n"
@@ -149,7 +149,7 @@ def test_settings_are_optional_and_a_block_keeps_its_tabs_and_backslashes(tmp_pa
 )
 def test_a_bad_file_is_named_with_its_line_and_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str | bytes, line: int, says: str
-):
+) -> None:
     bad = write(tmp_path, "a_bad.toml", text)
     write(tmp_path, "b_good.toml", GOOD)
     with caplog.at_level(logging.ERROR):
@@ -160,7 +160,7 @@ def test_a_bad_file_is_named_with_its_line_and_skipped(
     assert "\n" not in record.getMessage()
 
 
-def test_what_is_no_readable_file_is_named_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_what_is_no_readable_file_is_named_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, "a.toml", GOOD)
     (tmp_path / "b.toml").mkdir()
     (tmp_path / "c.toml").symlink_to(tmp_path / "nowhere")
@@ -171,13 +171,13 @@ def test_what_is_no_readable_file_is_named_and_skipped(tmp_path: Path, caplog: p
     assert [name for name in "bcde" if any(f"{name}.toml: " in message for message in messages)] == list("bcde")
 
 
-def test_a_link_to_an_example_counts_for_that_is_how_containers_mount_files(tmp_path: Path):
+def test_a_link_to_an_example_counts_for_that_is_how_containers_mount_files(tmp_path: Path) -> None:
     write(tmp_path, "real.txt", GOOD)
     (tmp_path / "a.toml").symlink_to(tmp_path / "real.txt")
     assert len(load_gallery(tmp_path)) == 1
 
 
-def test_a_missing_folder_gives_no_examples_and_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_missing_folder_gives_no_examples_and_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert load_gallery(tmp_path / "nowhere") == ()
     assert "nowhere is no folder" in caplog.text
 
@@ -185,7 +185,7 @@ def test_a_missing_folder_gives_no_examples_and_a_warning(tmp_path: Path, caplog
 # --- writing
 
 
-def test_a_dumped_example_is_readable():
+def test_a_dumped_example_is_readable() -> None:
     example = Example("T", "D", 'def f():\n\t"""Doc \\ string."""\n', {"temperature": 0.5, "stop": ["\n\n", "#"]})
     assert dump_example(example) == (
         'title = "T"\n'
@@ -224,7 +224,7 @@ some_settings = st.fixed_dictionaries(
 @given(line, line, prompts, some_settings, st.one_of(st.just(""), line.filter(lambda text: len(text) <= 40)))
 def test_a_dumped_example_loads_as_the_same(
     title: str, description: str, prompt: str, chosen: dict[str, object], group: str
-):
+) -> None:
     assert set(chosen) <= set(SETTINGS)
     example = Example(title, description, prompt, chosen, group)
     assert parse_example(dump_example(example)) == example
@@ -240,7 +240,7 @@ def test_a_dumped_example_loads_as_the_same(
         ({"settings": {"prompt": "x"}}, "settings"),
     ],
 )
-def test_an_example_that_could_not_be_loaded_cannot_be_made(change: dict[str, object], field: str):
+def test_an_example_that_could_not_be_loaded_cannot_be_made(change: dict[str, object], field: str) -> None:
     values = {"title": "T", "description": "D", "prompt": "x", **change}
     with pytest.raises(InvalidInput) as caught:
         Example(**values)  # type: ignore[arg-type]

@@ -7,6 +7,8 @@ import inspect
 import re
 import textwrap
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +38,7 @@ def side(lines: list[str], wanted: str) -> str:
     return shown
 
 
-def test_lines_carry_classes_and_tell_prompt_from_completion():
+def test_lines_carry_classes_and_tell_prompt_from_completion() -> None:
     assert highlight("def f", "(x):\n    return 'a'\n") == [
         '<span class="prompt"><span class="k">def</span> <span class="f">f</span></span>'
         '<span class="completion">(x):</span>',
@@ -45,7 +47,7 @@ def test_lines_carry_classes_and_tell_prompt_from_completion():
     ]
 
 
-def test_a_token_across_the_border_is_split_at_it():
+def test_a_token_across_the_border_is_split_at_it() -> None:
     assert highlight("x = 'a", "b'") == [
         '<span class="prompt">x = <span class="s">&#x27;a</span></span>'
         '<span class="completion"><span class="s">b&#x27;</span></span>'
@@ -53,7 +55,7 @@ def test_a_token_across_the_border_is_split_at_it():
 
 
 @pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "'<script>'", '# </span> & "', "f'{<b>}'"])
-def test_markup_in_the_text_is_inert(text: str):
+def test_markup_in_the_text_is_inert(text: str) -> None:
     for lines in (highlight(text), highlight("", text), highlight("x\n", text)):
         assert "<" not in TAG.sub("", "".join(lines))
         assert plain(lines).endswith(text)
@@ -62,7 +64,7 @@ def test_markup_in_the_text_is_inert(text: str):
 @pytest.mark.parametrize(
     "text", ["", "\n", "a\tb \t\n\t\n  \n", "a\r\nb\r\n\r", "i != j", "\x0c\x0b\u2028\x85x", "\ufeff#!", "é\U0001f600"]
 )
-def test_every_character_is_kept(text: str):
+def test_every_character_is_kept(text: str) -> None:
     assert plain(highlight(text)) == text
     assert plain(highlight("", text)) == text
     assert len(highlight(text)) == text.count("\n") + 1
@@ -108,7 +110,7 @@ code = st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=2)), max_size
 
 @settings(max_examples=120, deadline=None)
 @given(code, st.lists(code, max_size=8))
-def test_growing_gives_the_lines_of_a_full_pass(prompt: str, pieces: list[str]):
+def test_growing_gives_the_lines_of_a_full_pass(prompt: str, pieces: list[str]) -> None:
     highlighter = IncrementalHighlighter(prompt)
     completion = ""
     for piece in pieces:
@@ -121,26 +123,26 @@ def test_growing_gives_the_lines_of_a_full_pass(prompt: str, pieces: list[str]):
     assert highlighter.final(completion) == highlighter.update(completion)
 
 
-def test_real_code_growing_by_tokens_gives_the_lines_of_a_full_pass():
+def test_real_code_growing_by_tokens_gives_the_lines_of_a_full_pass() -> None:
     source = inspect.getsource(textwrap)
     highlighter = IncrementalHighlighter(source[:1000])
     for end in range(1000, 5000, 37):
         assert highlighter.update(source[1000:end]) == highlight(source[:1000], source[1000:end])
 
 
-def test_a_docstring_that_closes_late_recolours_its_earlier_lines():
+def test_a_docstring_that_closes_late_recolours_its_earlier_lines() -> None:
     highlighter = IncrementalHighlighter("def f():\n")
     assert 'class="s"' in highlighter.update('    """One\n    two')[1]
     assert 'class="c"' in highlighter.update('    """One\n    two"""\n')[1]
 
 
-def test_a_completion_that_is_replaced_is_shown_anew():
+def test_a_completion_that_is_replaced_is_shown_anew() -> None:
     highlighter = IncrementalHighlighter("a\n")
     highlighter.update("def f():\n    '''open")
     assert highlighter.update("b = 1\n") == highlight("a\n", "b = 1\n")
 
 
-def test_earlier_results_do_not_change():
+def test_earlier_results_do_not_change() -> None:
     highlighter = IncrementalHighlighter("a\n")
     first = highlighter.update("b")
     kept = list(first)
@@ -148,7 +150,7 @@ def test_earlier_results_do_not_change():
     assert first == kept
 
 
-def test_what_comes_long_before_the_end_of_a_huge_prompt_stays_plain_but_whole():
+def test_what_comes_long_before_the_end_of_a_huge_prompt_stays_plain_but_whole() -> None:
     prompt = "def f(): <b>\n" * 8000
     assert len(prompt) > 2 * LIMIT
     lines = highlight(prompt, "x")
@@ -157,13 +159,13 @@ def test_what_comes_long_before_the_end_of_a_huge_prompt_stays_plain_but_whole()
     assert 'class="k"' in lines[-2]
 
 
-def test_an_update_lexes_the_tail_alone(monkeypatch: pytest.MonkeyPatch):
+def test_an_update_lexes_the_tail_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = inspect.getsource(textwrap)
     highlighter = IncrementalHighlighter(prompt + "\n\n")
     lexed = 0
     original = module._Lexer.get_tokens_unprocessed
 
-    def counting(self, text=None, context=None):
+    def counting(self: Any, text: Any = None, context: Any = None) -> Iterator[Any]:
         nonlocal lexed
         for token in original(self, text, context):
             lexed += len(token[2])
@@ -177,7 +179,7 @@ def test_an_update_lexes_the_tail_alone(monkeypatch: pytest.MonkeyPatch):
     assert lexed < 50 * 40
 
 
-def test_an_update_at_300_lines_takes_a_few_milliseconds():
+def test_an_update_at_300_lines_takes_a_few_milliseconds() -> None:
     prompt = "\n".join(inspect.getsource(textwrap).split("\n")[:300])
     highlighter = IncrementalHighlighter(prompt)
     completion, spent = "", []
@@ -193,7 +195,7 @@ UNITS = [" \n", "\n", "(", '"', "\\", " ", "f'{", "'''\\", '"""x\n', "from ", "m
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_no_text_costs_more_than_its_length(unit: str):
+def test_no_text_costs_more_than_its_length(unit: str) -> None:
     def seconds(size: int) -> float:
         text, best = unit * (size // len(unit)), float("inf")
         for _ in range(3):
@@ -219,14 +221,14 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-def test_every_colour_is_legible_on_both_backgrounds(palette: Palette):
+def test_every_colour_is_legible_on_both_backgrounds(palette: Palette) -> None:
     assert set(palette.classes) == set(module.CLASSES.values())
     for colour in [palette.text, *palette.classes.values()]:
         for background in (palette.prompt_background, palette.completion_background):
             assert contrast(colour, background) >= 4.5, f"{colour} on {background}"
 
 
-def test_the_style_sheet_stays_in_its_scope_and_has_both_themes():
+def test_the_style_sheet_stays_in_its_scope_and_has_both_themes() -> None:
     for rule in css(".x").splitlines():
         assert rule.startswith((".x ", ".dark .x "))
     assert LIGHT.classes["k"] in css()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -50,8 +52,8 @@ def random_pair(
     return reference, ModelConfig.from_json(reference.config.to_dict())
 
 
-def ours(reference: CodeGenForCausalLM, config: ModelConfig, **options: object) -> CodeGenModel:
-    arguments = {"device": CPU, "dtype": torch.float32, **options}
+def ours(reference: CodeGenForCausalLM, config: ModelConfig, **options: Any) -> CodeGenModel:
+    arguments: dict[str, Any] = {"device": CPU, "dtype": torch.float32, **options}
     return CodeGenModel.load(config, reference.state_dict(), **arguments)
 
 
@@ -66,7 +68,7 @@ def greedy_reference(reference: CodeGenForCausalLM, prompt: list[int], new_token
         eos_token_id=-1,
         pad_token_id=0,
     )
-    return out[0, len(prompt) :].tolist()
+    return [int(token) for token in out[0, len(prompt) :]]
 
 
 def greedy(model: CodeGenModel, cache: KVCache, slot: int, prompt: list[int], new_tokens: int) -> list[int]:
@@ -81,10 +83,10 @@ def greedy(model: CodeGenModel, cache: KVCache, slot: int, prompt: list[int], ne
 
 def prompt_of(length: int, seed: int = 0, vocabulary: int = 101) -> list[int]:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, vocabulary, (length,), generator=generator).tolist()
+    return [int(token) for token in torch.randint(0, vocabulary, (length,), generator=generator)]
 
 
-@pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())
+@pytest.fixture(params=list(SHAPES.values()), ids=list(SHAPES))
 def pair(request: pytest.FixtureRequest) -> tuple[CodeGenForCausalLM, ModelConfig]:
     return random_pair(*request.param)
 
@@ -97,7 +99,8 @@ def small() -> tuple[CodeGenForCausalLM, ModelConfig, CodeGenModel]:
 
 def reference_logits(reference: CodeGenForCausalLM, tokens: list[int]) -> Tensor:
     with torch.no_grad():
-        return reference(torch.tensor([tokens])).logits[0]
+        logits: Tensor = reference(torch.tensor([tokens])).logits[0]
+    return logits
 
 
 def close(actual: Tensor, expected: Tensor) -> None:

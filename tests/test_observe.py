@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from fake_engine import FakeEngine
 
 from codegen_ui.errors import Busy
 from codegen_ui.observe import Ended, Refused, Reporter
 from codegen_ui.request import FinishReason, GenerationRequest
-from tests.fake_engine import FakeEngine
 
 
 class Notes:

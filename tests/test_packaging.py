@@ -100,5 +100,5 @@ def test_the_constraints_hold_every_required_version(path: str) -> None:
 
 
 def test_the_project_says_which_pythons_it_is_for() -> None:
-    project = tomlkit.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomlkit.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8")).unwrap()["project"]
     assert project["requires-python"] == ">=3.10,<3.13"

@@ -21,12 +21,12 @@ START = "class Node:\n    def __init__(self, value):\n"
         ("a" * (LONGEST - 1) + "\n", 3),
     ],
 )
-def test_a_part_again_and_again_is_found_whole_and_counted(part: str, times: int):
+def test_a_part_again_and_again_is_found_whole_and_counted(part: str, times: int) -> None:
     found = find_repetition(START + part * times)
     assert found == Repetition(part, times)
 
 
-def test_it_is_found_at_any_moment_while_it_goes_on():
+def test_it_is_found_at_any_moment_while_it_goes_on() -> None:
     line = "        self.value = value\n"
     text = START + line * 8
     for length in range(len(START) + 4 * len(line), len(text) + 1):
@@ -35,7 +35,7 @@ def test_it_is_found_at_any_moment_while_it_goes_on():
         assert found.part == line
 
 
-def test_numbers_that_count_up_do_not_hide_it():
+def test_numbers_that_count_up_do_not_hide_it() -> None:
     text = "".join(f"    self.value{n} = value{n}\n" for n in range(10, 20))
     assert find_repetition(START + text) == Repetition("    self.value00 = value00\n", 10)
 
@@ -55,11 +55,11 @@ def test_numbers_that_count_up_do_not_hide_it():
         "self.value = value\n" * 10 + "self.other = None\n",
     ],
 )
-def test_what_does_not_end_in_a_repetition_is_left_alone(text: str):
+def test_what_does_not_end_in_a_repetition_is_left_alone(text: str) -> None:
     assert find_repetition(text) is None
 
 
-def test_people_hardly_ever_write_what_is_taken_for_a_repetition():
+def test_people_hardly_ever_write_what_is_taken_for_a_repetition() -> None:
     found, looked = [], 0
     for path in modules()[::25]:
         source = path.read_text("utf-8", errors="replace")

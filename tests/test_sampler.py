@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -55,17 +56,18 @@ def theirs(logits: torch.Tensor, params: SamplingParams, history: list[int]) -> 
         chain.append(MinPLogitsWarper(params.min_p))
     masked = logits.clone()
     masked[:, DECODABLE:] = -torch.inf
-    return chain(torch.tensor([history]), masked).softmax(-1)
+    probabilities: torch.Tensor = chain(torch.tensor([history]), masked).softmax(-1)
+    return probabilities
 
 
-GRID = [
+GRID: list[dict[str, Any]] = [
     {"temperature": t, "top_k": k, "top_p": p, "min_p": m, "repetition_penalty": r}
     for t, k, p, m, r in itertools.product((0.2, 1.0, 1.7), (0, 1, 40, 5000), (0.3, 0.95, 1.0), (0.0, 0.05), (1.0, 1.3))
 ]
 
 
 @pytest.mark.parametrize("params", GRID, ids=str)
-def test_probabilities_are_those_of_transformers(params: dict[str, float]) -> None:
+def test_probabilities_are_those_of_transformers(params: dict[str, Any]) -> None:
     logits = random_logits(1, seed=7)
     ours = Sampler(DECODABLE).probabilities(logits, [row(**params)])
     expected = theirs(logits, row(**params).sampling, HISTORY)[:, :DECODABLE]
@@ -103,7 +105,7 @@ def test_the_penalty_applies_to_greedy_too() -> None:
 
 
 @pytest.mark.parametrize("params", [{}, {"top_p": 0.9}, {"top_k": 20}, {"min_p": 0.1, "temperature": 0.7}], ids=str)
-def test_draws_follow_the_distribution(params: dict[str, float]) -> None:
+def test_draws_follow_the_distribution(params: dict[str, Any]) -> None:
     """The inverse CDF at evenly spaced points gives each token its share, up to one point on each side."""
     logits, points = random_logits(1, seed=2), 4000
     expected = Sampler(DECODABLE).probabilities(logits, [row(**params)])[0]

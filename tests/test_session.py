@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fake_engine import CONTEXT, FakeEngine, serve
 
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.request import GenerationRequest
@@ -17,7 +18,6 @@ from codegen_ui.service import Loaded, Service
 from codegen_ui.ui import session
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.session import Sessions
-from tests.fake_engine import CONTEXT, FakeEngine, serve
 
 ENDLESS = ("a",) * 1000
 

@@ -38,11 +38,11 @@ def pieces_of(text: str, cuts: list[int]) -> list[str]:
 # --- stop strings
 
 
-def test_a_stop_string_ends_the_text_before_itself():
+def test_a_stop_string_ends_the_text_before_itself() -> None:
     assert truncate("", "one; two", StopAt.EOS, [";"]) == ("one", FinishReason.STOP_STRING)
 
 
-def test_a_partial_match_is_held_back_until_it_cannot_become_one():
+def test_a_partial_match_is_held_back_until_it_cannot_become_one() -> None:
     stopper = Stopper("", StopAt.EOS, ["\nEND"])
     assert stopper.push("a\nEN") == "a"
     assert stopper.push("X") == "\nENX"
@@ -52,35 +52,35 @@ def test_a_partial_match_is_held_back_until_it_cannot_become_one():
     assert stopper.finish() == ""
 
 
-def test_what_was_held_back_is_released_when_the_model_ends():
+def test_what_was_held_back_is_released_when_the_model_ends() -> None:
     stopper = Stopper("", StopAt.LENGTH, ["END"])
     assert stopper.push("aEN") == "a"
     assert stopper.finish() == "EN"
     assert stopper.reason is None
 
 
-def test_a_match_may_begin_inside_a_failed_one():
+def test_a_match_may_begin_inside_a_failed_one() -> None:
     assert truncate("", "xababac!", StopAt.EOS, ["abac"]) == ("xab", FinishReason.STOP_STRING)
 
 
-def test_of_several_stop_strings_the_one_complete_first_wins():
+def test_of_several_stop_strings_the_one_complete_first_wins() -> None:
     assert truncate("", "a b c d", StopAt.EOS, ["c d", "b"])[0] == "a "
     assert truncate("", "abcd", StopAt.EOS, ["bc", "abcd"])[0] == "a"
     assert truncate("", "abcd", StopAt.EOS, ["cd", "bcd"])[0] == "a"
 
 
-def test_nothing_comes_after_the_end():
+def test_nothing_comes_after_the_end() -> None:
     stopper = Stopper("", StopAt.EOS, ["!"])
     assert stopper.push("a!b") == "a"
     assert stopper.push("c") == ""
     assert stopper.finish() == ""
 
 
-def test_stop_strings_in_the_prompt_do_not_count():
+def test_stop_strings_in_the_prompt_do_not_count() -> None:
     assert truncate("a;b", "c", StopAt.EOS, [";b", ";"]) == ("c", None)
 
 
-def test_a_stop_string_works_beside_the_end_of_the_function_and_the_earlier_certain_one_wins():
+def test_a_stop_string_works_beside_the_end_of_the_function_and_the_earlier_certain_one_wins() -> None:
     prompt, text = "def f():\n", "    a\n    b\n\nprint(1)\nEND"
     assert truncate(prompt, text, StopAt.FUNCTION, ["b"]) == ("    a\n    ", FinishReason.STOP_STRING)
     assert truncate(prompt, text, StopAt.FUNCTION, ["END"]) == ("    a\n    b\n", FinishReason.FUNCTION)
@@ -100,7 +100,7 @@ def reference_stop(text: str, stop: list[str]) -> str:
     st.lists(st.text("ab\n", min_size=1, max_size=5), min_size=1, max_size=4),
     st.lists(st.integers(0, 100), max_size=6),
 )
-def test_stop_strings_are_found_however_the_text_is_cut(text: str, stop: list[str], cuts: list[int]):
+def test_stop_strings_are_found_however_the_text_is_cut(text: str, stop: list[str], cuts: list[int]) -> None:
     stopper = Stopper("", StopAt.EOS, stop)
     kept = stream(stopper, pieces_of(text, cuts))
     assert kept == reference_stop(text, stop)
@@ -108,7 +108,7 @@ def test_stop_strings_are_found_however_the_text_is_cut(text: str, stop: list[st
 
 
 @given(st.text("ab", max_size=20), st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3))
-def test_no_more_is_held_back_than_a_stop_string_could_take(text: str, stop: list[str]):
+def test_no_more_is_held_back_than_a_stop_string_could_take(text: str, stop: list[str]) -> None:
     stopper = Stopper("", StopAt.EOS, stop)
     released = ""
     for end, character in enumerate(text, 1):
@@ -152,7 +152,7 @@ def reference_paper_truncation(completion: str) -> str:
         ("define = 1\ndefault = 2", "define = 1\n"),
     ],
 )
-def test_the_papers_truncation(text: str, kept: str):
+def test_the_papers_truncation(text: str, kept: str) -> None:
     assert reference_paper_truncation(text) == kept
     assert truncate("def f():\n", text, StopAt.PAPER) == (kept, FinishReason.PAPER if kept != text else None)
 
@@ -181,7 +181,7 @@ PAPER_PARTS = [
 
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from(PAPER_PARTS), max_size=24).map("".join), st.lists(st.integers(0, 200), max_size=8))
-def test_the_papers_rule_while_decoding_equals_the_rule_on_the_finished_text(text: str, cuts: list[int]):
+def test_the_papers_rule_while_decoding_equals_the_rule_on_the_finished_text(text: str, cuts: list[int]) -> None:
     assert stream(Stopper("", StopAt.PAPER), pieces_of(text, cuts)) == reference_paper_truncation(text)
 
 
@@ -271,12 +271,12 @@ NEXT = "\n\ndef other():\n    pass\n"
         "The function above",
     ],
 )
-def test_the_text_ends_where_the_function_or_class_does(prompt: str, text: str, after: str):
+def test_the_text_ends_where_the_function_or_class_does(prompt: str, text: str, after: str) -> None:
     assert end_of_function(prompt, text + after) == text
     assert truncate(prompt, text + after, StopAt.FUNCTION)[1] is FinishReason.FUNCTION
 
 
-def test_a_method_ends_at_the_next_method_and_not_before():
+def test_a_method_ends_at_the_next_method_and_not_before() -> None:
     prompt = "class A:\n    def f(self):\n"
     text = "        for x in self:\n            yield x\n\n        return\n"
     assert end_of_function(prompt, text + "\n    @property\n    def g(self):\n        pass\n") == text
@@ -284,17 +284,17 @@ def test_a_method_ends_at_the_next_method_and_not_before():
     assert end_of_function(prompt, text + "\nA()\n") == text
 
 
-def test_nothing_is_cut_while_the_function_may_go_on():
+def test_nothing_is_cut_while_the_function_may_go_on() -> None:
     for text in ("    return x\n\n\n# maybe", "    y = '''\ndef g():\n", "    y = (\n1 +\n2", "    y = {\n}", ""):
         assert truncate("def f(x):\n", text, StopAt.FUNCTION) == (text, None)
 
 
-def test_a_closing_bracket_out_of_step_does_not_end_the_function():
+def test_a_closing_bracket_out_of_step_does_not_end_the_function() -> None:
     text = "    y = [1]]\n]\n)\n    return y\n"
     assert end_of_function("def f(x):\n", text + NEXT) == text
 
 
-def test_lines_that_may_come_after_the_function_are_held_back_and_deeper_ones_are_not():
+def test_lines_that_may_come_after_the_function_are_held_back_and_deeper_ones_are_not() -> None:
     stopper = Stopper("def f(x):\n", StopAt.FUNCTION)
     assert stopper.push("    y") == "    y"
     assert stopper.push(" = x\n") == " = x\n"
@@ -308,16 +308,16 @@ def test_lines_that_may_come_after_the_function_are_held_back_and_deeper_ones_ar
     assert stopper.reason is FinishReason.FUNCTION
 
 
-def test_before_any_function_has_begun_nothing_is_held_back():
+def test_before_any_function_has_begun_nothing_is_held_back() -> None:
     stopper = Stopper("# Sort a list.\n", StopAt.FUNCTION)
     assert stopper.push("\n# in place\n\n") == "\n# in place\n\n"
 
 
-def test_a_prompt_that_is_cut_inside_a_bracket_still_finds_its_function():
+def test_a_prompt_that_is_cut_inside_a_bracket_still_finds_its_function() -> None:
     assert end_of_function("def f(x):\n    return g(x,\n", "             1)\n" + NEXT) == "             1)\n"
 
 
-def test_of_a_huge_prompt_the_end_is_read_from_a_function_on():
+def test_of_a_huge_prompt_the_end_is_read_from_a_function_on() -> None:
     filler = "x = 1\n" * 8000 + "'''\nsome (text\n"
     assert truncate(filler + "def f(x):\n", "    return x\n" + NEXT, StopAt.FUNCTION)[0] == "    return x\n"
     within = filler + "'''\n" + "def g():\n    pass\n" * 3000 + "class A:\n    def f(self):\n"
@@ -325,7 +325,7 @@ def test_of_a_huge_prompt_the_end_is_read_from_a_function_on():
     assert kept == "        return 1\n"
 
 
-def test_text_without_any_function_is_left_alone():
+def test_text_without_any_function_is_left_alone() -> None:
     assert truncate("SELECT name", " FROM users\nWHERE id = 1;\n", StopAt.FUNCTION) == (
         " FROM users\nWHERE id = 1;\n",
         None,
@@ -373,7 +373,7 @@ code = st.lists(st.one_of(st.sampled_from(CODE_PARTS), st.text(max_size=3)), max
 )
 def test_any_text_cut_anywhere_gives_the_same_prefix(
     prompt: str, text: str, cuts: list[int], stop_at: StopAt, stop: list[str]
-):
+) -> None:
     stopper = Stopper(prompt, stop_at, stop)
     released = ""
     for piece in pieces_of(text, cuts):
@@ -388,7 +388,7 @@ def test_any_text_cut_anywhere_gives_the_same_prefix(
 
 @settings(max_examples=100)
 @given(code)
-def test_a_function_cut_elsewhere_ends_at_the_same_place(text: str):
+def test_a_function_cut_elsewhere_ends_at_the_same_place(text: str) -> None:
     """The prompt's share of a function's own text does not matter once both cuts lie inside its body."""
     body = "def f(x):\n    a = 1\n    b = 2\n" + "".join(
         f"    {line}\n" for line in text.splitlines() if line.strip()[:1] not in tuple("#\"'\\([{)]}")
@@ -423,7 +423,7 @@ def offset(lines: list[str], line: int, column: int) -> int:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_functions_of_the_standard_library_end_where_the_parser_says(module: str):
+def test_functions_of_the_standard_library_end_where_the_parser_says(module: str) -> None:
     path = Path(sysconfig.get_path("stdlib"), *module.split("/")).with_suffix(".py")
     if not path.exists():
         pytest.skip(f"this Python has no {path.name}")
@@ -452,11 +452,11 @@ def test_functions_of_the_standard_library_end_where_the_parser_says(module: str
     assert checked
 
 
-def test_classes_of_the_standard_library_end_where_the_parser_says():
+def test_classes_of_the_standard_library_end_where_the_parser_says() -> None:
     source = Path(sysconfig.get_path("stdlib"), "argparse.py").read_text("utf-8")
     lines = source.splitlines(keepends=True)
     for node in ast.parse(source).body:
-        if isinstance(node, ast.ClassDef) and len(node.body) > 1 and node.end_lineno < len(lines):
+        if isinstance(node, ast.ClassDef) and node.end_lineno and len(node.body) > 1 and node.end_lineno < len(lines):
             cut = offset(lines, node.body[1].lineno, 0)
             end = offset(lines, node.end_lineno + 1, 0)
             if isinstance(node.body[0], ast.FunctionDef):
@@ -465,7 +465,7 @@ def test_classes_of_the_standard_library_end_where_the_parser_says():
             assert kept == source[cut:end], f"class {node.name}"
 
 
-def test_reading_is_linear_in_the_text():
+def test_reading_is_linear_in_the_text() -> None:
     """Ten times the text must not cost much more than ten times as much, for one long line and for many short ones."""
 
     def seconds(text: str) -> float:

@@ -103,7 +103,9 @@ def judge_module(path: Path) -> tuple[int, list[str]]:
     return judged, wrong
 
 
-def test_after_english_the_units_of_the_standard_library_end_where_the_parser_says(request: pytest.FixtureRequest):
+def test_after_english_the_units_of_the_standard_library_end_where_the_parser_says(
+    request: pytest.FixtureRequest,
+) -> None:
     """All of them with --whole-standard-library, which also prints the figures."""
     whole = request.config.getoption("--whole-standard-library")
     paths = modules()
@@ -164,20 +166,20 @@ SOLUTION = "class Solution:\n    def search(self, nums, target):\n        '''Don
         "\nif __name__ == '__main__':\n    main()\n",
     ],
 )
-def test_the_first_class_or_function_ends_it_with_all_that_comes_before(prompt: str, before: str, after: str):
+def test_the_first_class_or_function_ends_it_with_all_that_comes_before(prompt: str, before: str, after: str) -> None:
     assert end(prompt, before + SOLUTION + after) == before + SOLUTION
 
 
-def test_a_signature_that_the_prompt_brings_after_its_english_and_quotes_is_the_unit():
+def test_a_signature_that_the_prompt_brings_after_its_english_and_quotes_is_the_unit() -> None:
     prompt = 'Don\'t use (brackets\n"""\n\nfrom typing import List\n\n\ndef f(x: List[int]) -> int:\n'
     assert end(prompt, "    return x\n\n\ndef g():\n    pass\n") == "    return x\n"
 
 
-def test_english_alone_has_no_end():
+def test_english_alone_has_no_end() -> None:
     assert truncate("Tell me", f" more.\n{ENGLISH}", StopAt.FUNCTION) == (f" more.\n{ENGLISH}", None)
 
 
-def test_what_comes_before_the_unit_is_shown_at_once():
+def test_what_comes_before_the_unit_is_shown_at_once() -> None:
     stopper = Stopper("Implement binary search", StopAt.FUNCTION)
     for piece in ["\n", '"', '""\n', "\nimport", " os\n\n\n", "# it's\n", "class A", ":\n", "    x = 1", "\n"]:
         assert stopper.push(piece) == piece
@@ -213,7 +215,9 @@ words = st.lists(st.sampled_from(PARTS), max_size=40).map("".join)
 
 @settings(max_examples=400)
 @given(words, words, st.lists(st.integers(0, 500), max_size=8))
-def test_every_way_of_cutting_english_and_code_into_pieces_gives_the_same(prompt: str, text: str, cuts: list[int]):
+def test_every_way_of_cutting_english_and_code_into_pieces_gives_the_same(
+    prompt: str, text: str, cuts: list[int]
+) -> None:
     bounds = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
     stopper = Stopper(prompt, StopAt.FUNCTION)
     kept = "".join(stopper.push(text[start:stop]) for start, stop in itertools.pairwise(bounds)) + stopper.finish()

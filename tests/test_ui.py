@@ -14,6 +14,8 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
+from fake_engine import FakeEngine, serve, wait_until
+from web import running
 
 from codegen_ui.errors import GenerationFailed, InvalidInput
 from codegen_ui.gallery import Example, parse_example
@@ -42,8 +44,6 @@ from codegen_ui.ui.prompt_panel import PromptPanel, meter_value
 from codegen_ui.ui.records_panel import COLUMNS, Record, make_record, title_of, to_csv
 from codegen_ui.ui.session import Sessions
 from codegen_ui.ui.settings_panel import limits
-from tests.fake_engine import FakeEngine, serve, wait_until
-from tests.web import running
 
 
 class TestInputs:

@@ -54,7 +54,7 @@ class Tiny:
         )
         logits = self.theirs(output).logits[0, len(prompt) - 1 : -1, : self.decodable].topk(2).values
         assert (logits[:, 0] - logits[:, 1]).min() > TIE, "a tie on the way: take another prompt"
-        return output[0, len(prompt) :].tolist()
+        return [int(token) for token in output[0, len(prompt) :]]
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from fake_engine import wait_until
@@ -35,7 +36,7 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
         listener.close()
 
 
-def api_app(service: Service, keys: Iterable[str] | None = None, **options: bool) -> FastAPI:
+def api_app(service: Service, keys: Iterable[str] | None = None, **options: Any) -> FastAPI:
     """The API without a page."""
     app = FastAPI(title="CodeGen Playground", docs_url=None, redoc_url=None)
     api.register(app, service, keys, **options)
