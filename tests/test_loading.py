@@ -164,7 +164,7 @@ def test_memory_that_runs_out_while_loading_is_one_sentence(monkeypatch: pytest.
 )
 def test_options_out_of_range_are_named_at_once(field: str, value: object, limit: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        make_loader(**{field: value})  # type: ignore[arg-type]
+        make_loader(**{field: value})
     assert caught.value.field == field
     assert limit in caught.value.limit
 
