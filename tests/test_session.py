@@ -13,6 +13,7 @@ import pytest
 from fake_engine import CONTEXT, FakeEngine, serve
 
 from codegen_ui.errors import ModelUnavailable
+from codegen_ui.generation import Generation
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Loaded, Service
 from codegen_ui.ui import session
@@ -148,9 +149,9 @@ class TestEndings:
         service = serve(engine)
         submit = service.submit
 
-        def slow(*arguments: Any) -> Any:
+        def slow(request: GenerationRequest, name: str | None = None) -> Generation:
             time.sleep(0.2)
-            return submit(*arguments)
+            return submit(request, name)
 
         service.submit = slow  # type: ignore[method-assign]
 

@@ -21,10 +21,10 @@ from codegen_ui.errors import GenerationFailed, InvalidInput
 from codegen_ui.gallery import Example, parse_example
 from codegen_ui.generation import EngineStats, ModelInfo, Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
+from codegen_ui.options import Settings
 from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, ModelStatus, Phase, Service
-from codegen_ui.settings import Settings
 from codegen_ui.ui import box_panel, figures, model_panel
 from codegen_ui.ui.box_panel import BoxPanel
 from codegen_ui.ui.gallery_panel import GalleryPanel, KeepPanel, gallery_value, slug, sound
