@@ -159,7 +159,7 @@ class FakeEngine:
     def submit(self, request: GenerationRequest) -> FakeGeneration:
         if self.active >= self.max_active:
             raise Busy(self.max_active)
-        prompt = word_ids(request.prompt) if isinstance(request.prompt, str) else request.prompt
+        prompt = word_ids(request.prompt) if isinstance(request.prompt, str) else tuple(request.prompt)
         limit = request.max_new_tokens or request.max_length - len(prompt)
         generation = FakeGeneration(request, prompt, limit)
         self.requests.append(request)
@@ -172,7 +172,7 @@ class FakeEngine:
     def _run(self, generation: FakeGeneration) -> None:
         request = generation.request
         prompt = request.prompt if isinstance(request.prompt, str) else ""
-        stopper = Stopper(prompt, request.stop_at, request.stop)
+        stopper = Stopper(prompt, StopAt(request.stop_at), request.stop)
         generation.recorder.started(time.monotonic())
         script = itertools.cycle(self.script) if request.stop_at is StopAt.LENGTH else iter(self.script)
         for count, piece in enumerate(script):
