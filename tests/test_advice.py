@@ -15,10 +15,10 @@ from web import running
 from codegen_ui.gallery import Example
 from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics
-from codegen_ui.request import FinishReason, GenerationRequest
+from codegen_ui.options import Settings
+from codegen_ui.request import FinishReason, GenerationRequest, StopAt
 from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
-from codegen_ui.settings import Settings
 from codegen_ui.ui.advice import EMPTY, NOTHING, advise, raised
 from codegen_ui.ui.page import build_page
 
@@ -33,20 +33,20 @@ def snapshot(text: str, reason: FinishReason | None = None) -> Snapshot:
     return Snapshot(text, GenerationMetrics(), reason)
 
 
-def test_a_repetition_is_named_while_it_happens_with_a_penalty_to_try():
+def test_a_repetition_is_named_while_it_happens_with_a_penalty_to_try() -> None:
     shown = advise(request(), snapshot(LOOP))
     assert shown["advice"] == "The model repeats itself: “self.value = value”, 7 times in a row."
     assert (shown["act"], shown["act_label"]) == ("penalty", "Again with repetition penalty 1.2")
 
 
-def test_a_repetition_of_several_lines_is_named_by_the_first():
+def test_a_repetition_of_several_lines_is_named_by_the_first() -> None:
     text = "def f(x):\n    y = x + 1\n    return y * y if y else None\n\n\ndef g(x):\n    return x + 100000\n\n\n" * 3
     assert advise(request(), snapshot(text))["advice"].startswith(
         "The model repeats itself: 5 lines from “def f(x):” on, 3"
     )
 
 
-def test_a_penalty_that_did_not_help_is_raised_until_there_is_no_more():
+def test_a_penalty_that_did_not_help_is_raised_until_there_is_no_more() -> None:
     assert raised(1) == 1.2
     assert raised(1.2) == 1.3
     assert raised(1.95) == 2
@@ -55,17 +55,17 @@ def test_a_penalty_that_did_not_help_is_raised_until_there_is_no_more():
     assert (shown["act"], bool(shown["advice"])) == ("", True)
 
 
-def test_where_the_model_knows_no_penalty_none_is_offered():
+def test_where_the_model_knows_no_penalty_none_is_offered() -> None:
     shown = advise(request(), snapshot(LOOP), {"repetition_penalty": "this server has none"})
     assert (shown["act"], bool(shown["advice"])) == ("", True)
 
 
-def test_an_empty_completion_by_the_papers_rule_is_explained():
+def test_an_empty_completion_by_the_papers_rule_is_explained() -> None:
     shown = advise(request(stop_at="paper"), snapshot("\n", FinishReason.PAPER))
     assert (shown["advice"], shown["act"]) == (EMPTY, "function")
 
 
-def test_a_text_as_it_should_be_is_left_alone():
+def test_a_text_as_it_should_be_is_left_alone() -> None:
     assert advise(request(), snapshot("    x = 1\n")) == NOTHING
     assert advise(request(stop_at="paper"), snapshot("    x = 1\n", FinishReason.PAPER)) == NOTHING
     assert advise(request(stop_at="paper"), snapshot("", None)) == NOTHING
@@ -95,7 +95,7 @@ def visited(browser: Any, engine: FakeEngine, example: Example) -> Iterator[Any]
 
 
 @pytest.mark.browser
-def test_one_click_runs_the_same_again_with_a_penalty(browser: Any):
+def test_one_click_runs_the_same_again_with_a_penalty(browser: Any) -> None:
     engine = FakeEngine(tuple(re.findall(r"\s*\S+", LOOP)), seconds=0.01)
     for page in visited(browser, engine, Example("Loop", "It repeats itself.", "class Node:\n", {"seed": 3})):
         page.click("text=Again with repetition penalty 1.2")
@@ -106,7 +106,7 @@ def test_one_click_runs_the_same_again_with_a_penalty(browser: Any):
 
 
 @pytest.mark.browser
-def test_one_click_leaves_the_papers_rule_where_it_leaves_nothing(browser: Any):
+def test_one_click_leaves_the_papers_rule_where_it_leaves_nothing(browser: Any) -> None:
     engine = FakeEngine(QUOTES, seconds=0.01)
     example = Example("English", "Plain English.", "Implement a class\n", {"stop_at": "paper"})
     for page in visited(browser, engine, example):
@@ -115,5 +115,5 @@ def test_one_click_leaves_the_papers_rule_where_it_leaves_nothing(browser: Any):
         page.wait_for_selector("#cg-output .line.made >> text=class A")
         page.wait_for_selector(".cg-advice", state="hidden")
         page.wait_for_function("document.querySelector('#cg-live [data-f=why]').textContent == 'end of function'")
-        assert engine.requests[-1].stop_at.value == "function"
+        assert engine.requests[-1].stop_at == StopAt.FUNCTION
         assert "A()" not in page.inner_text("#cg-output code")
