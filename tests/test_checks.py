@@ -8,14 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
+from browser import chromium
+from fake_engine import wait_until
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
+from web import running
 
 from codegen_ui.server import Security
 from codegen_ui.ui.assets import add_assets
-from tests.browser import chromium
-from tests.fake_engine import wait_until
-from tests.web import running
 
 pytestmark = pytest.mark.browser
 
@@ -118,7 +118,7 @@ def check(page: Any) -> Callable[..., list[str]]:
 # --- what the checks say
 
 
-def test_a_check_passes_or_says_what_the_function_gave(check: Callable[..., list[str]]):
+def test_a_check_passes_or_says_what_the_function_gave(check: Callable[..., list[str]]) -> None:
     assert check(
         SEARCH,
         "binary_search([1, 3, 5], 5) == 2",
@@ -128,12 +128,12 @@ def test_a_check_passes_or_says_what_the_function_gave(check: Callable[..., list
     ) == ["passed", "failed: gave 2", "passed", "failed: gave 0"]
 
 
-def test_statements_before_the_expression_prepare_it(check: Callable[..., list[str]]):
+def test_statements_before_the_expression_prepare_it(check: Callable[..., list[str]]) -> None:
     program = "class Stack(list):\n    def push(self, item):\n        self.append(item)\n"
     assert check(program, "s = Stack(); s.push('a;b'); s.pop() == 'a;b'", "len(s) == 0") == ["passed", "passed"]
 
 
-def test_an_error_has_its_type_and_the_line_of_the_program(check: Callable[..., list[str]]):
+def test_an_error_has_its_type_and_the_line_of_the_program(check: Callable[..., list[str]]) -> None:
     program = "def f(x):\n    if x:\n        return x.nothing\n    return 1 / x\n"
     assert check(program, "f(0) == 1", "f(3) == 1", "g() == 1", "f(") == [
         "error: ZeroDivisionError, line 4: division by zero",
@@ -143,26 +143,26 @@ def test_an_error_has_its_type_and_the_line_of_the_program(check: Callable[..., 
     ]
 
 
-def test_a_program_that_does_not_parse_fails_every_check_with_its_line(check: Callable[..., list[str]]):
+def test_a_program_that_does_not_parse_fails_every_check_with_its_line(check: Callable[..., list[str]]) -> None:
     first, second = check("def f():\n    return (1\n\n\ndef", "f() == 1", "f() == 2")
     assert first == second
     assert first.startswith("error: SyntaxError, line ")
 
 
-def test_a_module_that_brython_lacks_is_not_held_against_the_completion(page: Any):
+def test_a_module_that_brython_lacks_is_not_held_against_the_completion(page: Any) -> None:
     program = "import numpy as np\n\n\ndef f(x):\n    return np.mean(x)\n"
     results = page.evaluate(RUN, [program, ["f([1]) == 1"]])
     assert [result["state"] for result in results] == ["unavailable"], results
     assert "numpy" in results[0]["text"]
 
 
-def test_an_endless_loop_is_out_of_time_and_its_worker_ends(page: Any, check: Callable[..., list[str]]):
+def test_an_endless_loop_is_out_of_time_and_its_worker_ends(page: Any, check: Callable[..., list[str]]) -> None:
     program = "def f(x):\n    while x:\n        pass\n    return 1\n"
     assert check(program, "f(0) == 1", "f(1) == 1", "f(0) == 1") == ["passed", "out of time (2 s)", "not run"]
     wait_until(lambda: bool(page.wait_for_timeout(20)) or not page.workers, 5)
 
 
-def test_the_usual_modules_can_be_imported(check: Callable[..., list[str]]):
+def test_the_usual_modules_can_be_imported(check: Callable[..., list[str]]) -> None:
     program = (
         "from dataclasses import dataclass\nimport re\nfrom collections import Counter\nimport functools\n\n\n"
         "@dataclass\nclass Point:\n    x: int\n\n\n@functools.lru_cache\ndef words(text):\n"
@@ -171,7 +171,7 @@ def test_the_usual_modules_can_be_imported(check: Callable[..., list[str]]):
     assert check(program, "Point(3).x == 3", "words('a b a')['a'] == 2") == ["passed", "passed"]
 
 
-def test_a_value_is_text_of_bounded_length_and_its_repr_may_fail(check: Callable[..., list[str]]):
+def test_a_value_is_text_of_bounded_length_and_its_repr_may_fail(check: Callable[..., list[str]]) -> None:
     program = "class Bad:\n    def __repr__(self):\n        raise ValueError\n\n\ndef f():\n    return '<b>' * 1000\n"
     long, bad = check(program, "f() == ''", "Bad() == 1")
     assert len(long) < 250
@@ -179,7 +179,7 @@ def test_a_value_is_text_of_bounded_length_and_its_repr_may_fail(check: Callable
     assert bad == "failed: gave a value whose repr raises ValueError"
 
 
-def test_completions_run_apart_from_each_other(check: Callable[..., list[str]]):
+def test_completions_run_apart_from_each_other(check: Callable[..., list[str]]) -> None:
     assert check("import builtins\nbuiltins.left = 7\n", "left == 7") == ["passed"]
     assert check("def f():\n    return left\n", "f() == 7", "left") == [
         "error: NameError, line 2: name 'left' is not defined",
@@ -187,12 +187,12 @@ def test_completions_run_apart_from_each_other(check: Callable[..., list[str]]):
     ]
 
 
-def test_a_program_that_breaks_brython_itself_has_failed(check: Callable[..., list[str]]):
+def test_a_program_that_breaks_brython_itself_has_failed(check: Callable[..., list[str]]) -> None:
     (said,) = check("import builtins\nbuiltins.len = lambda x: len(x)\n", "1 == 2")
     assert said.startswith(("error: ", "failed: "))
 
 
-def test_many_completions_may_be_given_at_once(page: Any):
+def test_many_completions_may_be_given_at_once(page: Any) -> None:
     states = page.evaluate(
         """async (program) => {
             const { run, warm, rest, verdict } = await import('/own/checks.js');
@@ -211,7 +211,7 @@ def test_many_completions_may_be_given_at_once(page: Any):
 # --- what generated code cannot do
 
 
-def test_generated_code_cannot_reach_the_page(page: Any, check: Callable[..., list[str]]):
+def test_generated_code_cannot_reach_the_page(page: Any, check: Callable[..., list[str]]) -> None:
     program = """
 from browser import self as window
 
@@ -256,7 +256,7 @@ def attempt(path):
     ],
 )
 @pytest.mark.parametrize("where", ["another host", "our own"])
-def test_generated_code_cannot_fetch(page: Any, address: str, elsewhere: str, attempt: str, where: str):
+def test_generated_code_cannot_fetch(page: Any, address: str, elsewhere: str, attempt: str, where: str) -> None:
     page.evaluate("import('/own/checks.js').then(({ run }) => run('', ['1 == 1']))")
     Listener.asked.clear()
     ASKED.clear()
@@ -270,7 +270,7 @@ def test_generated_code_cannot_fetch(page: Any, address: str, elsewhere: str, at
     assert ASKED == []
 
 
-def test_generated_code_cannot_keep_a_worker_alive(page: Any, check: Callable[..., list[str]]):
+def test_generated_code_cannot_keep_a_worker_alive(page: Any, check: Callable[..., list[str]]) -> None:
     program = """
 from browser import self as window
 window.eval(\"\"\"
@@ -286,7 +286,7 @@ window.eval(\"\"\"
     assert check(SEARCH, "binary_search([1], 1) == 0") == ["passed"]
 
 
-def test_generated_code_cannot_pose_as_its_own_judge(check: Callable[..., list[str]]):
+def test_generated_code_cannot_pose_as_its_own_judge(check: Callable[..., list[str]]) -> None:
     program = """
 from browser import self as window
 window.eval(\"\"\"
@@ -298,12 +298,12 @@ window.eval(\"\"\"
     assert check(program, "1 == 2", "2 == 3") == ["failed: gave 1", "failed: gave 2"]
 
 
-def test_the_frame_has_no_origin_even_when_opened_by_itself(page: Any, address: str):
+def test_the_frame_has_no_origin_even_when_opened_by_itself(page: Any, address: str) -> None:
     page.goto(f"{address}/own/sandbox.html")
     assert page.evaluate("self.origin") == "null"
 
 
-def test_what_the_checks_need_is_compressed_and_not_sent_twice(page: Any, address: str):
+def test_what_the_checks_need_is_compressed_and_not_sent_twice(page: Any, address: str) -> None:
     answers: list[Any] = []
     page.on("response", lambda answer: answers.append(answer))
     page.evaluate(RUN, ["", ["1 == 1"]])

@@ -182,7 +182,8 @@ def test_lookup_changes_no_token(values: dict[str, float]) -> None:
 
 def always(engine: LocalEngine) -> None:
     """Draft wherever there is something to draft from: a tiny model's step times are noise."""
-    engine._parts.costs.step_seconds = lambda rows: 1 + rows / 1e6
+    assert engine._parts is not None
+    engine._parts.costs.step_seconds = lambda rows: 1 + rows / 1e6  # type: ignore[method-assign]
 
 
 def test_lookup_is_counted_in_the_generations_figures() -> None:
@@ -571,7 +572,7 @@ def test_a_request_that_cannot_enter_its_slot_fails_alone(monkeypatch: pytest.Mo
     with model.engine() as engine:
         hold(model, monkeypatch, 0.01)
         samples = [engine.submit(request(prompt, max_new_tokens=20, sample_index=n)) for n in range(3)]
-        ends = []
+        ends: list[list[Any]] = []
         for one in samples:
             try:
                 ends.append(list(one.result(30).token_ids))

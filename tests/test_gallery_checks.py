@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import chromium
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
+from references import NOTHING, RIGHT, WRONG
+from web import running
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.gallery import MAX_CHECKS, Example, dump_example, load_gallery, parse_example
 from codegen_ui.server import Security
 from codegen_ui.ui.assets import add_assets
-from tests.browser import chromium
-from tests.references import NOTHING, RIGHT, WRONG
-from tests.web import running
 
 ROOT = Path(__file__).parent.parent
 RUNNER = ROOT / "codegen_ui" / "ui" / "check_runner.py"
@@ -53,7 +53,7 @@ def states(program: str, checks: list[str]) -> list[str]:
     return [state for _, state, _ in run_checks(program, checks)]
 
 
-def test_every_example_that_names_a_function_or_class_has_checks():
+def test_every_example_that_names_a_function_or_class_has_checks() -> None:
     names = [example.title for example in EXAMPLES if re.search(r"\b(def|class) \w+|\w+\(\w*\) that", example.prompt)]
     assert len(names) >= 12
     assert set(names) <= {example.title for example in CHECKED}
@@ -61,7 +61,7 @@ def test_every_example_that_names_a_function_or_class_has_checks():
 
 
 @pytest.mark.parametrize("example", CHECKED, ids=lambda example: example.title)
-def test_a_right_completion_passes_and_a_wrong_one_does_not(example: Example):
+def test_a_right_completion_passes_and_a_wrong_one_does_not(example: Example) -> None:
     right = run_checks(example.prompt + RIGHT[example.title], list(example.checks))
     assert [state for _, state, _ in right] == ["passed"] * (1 + len(example.checks)), right
     wrong = WRONG.get(example.title, NOTHING)
@@ -80,14 +80,14 @@ def page() -> Iterator[Any]:
         return "<!doctype html><title>checks</title>"
 
     with running(app) as address, chromium() as browser:
-        page = browser.new_page()  # type: ignore[attr-defined]
+        page = browser.new_page()
         page.goto(address)
         yield page
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("example", CHECKED, ids=lambda example: example.title)
-def test_the_browser_agrees_or_says_which_module_it_lacks(page: Any, example: Example):
+def test_the_browser_agrees_or_says_which_module_it_lacks(page: Any, example: Example) -> None:
     results = page.evaluate(
         "async (given) => (await import('/own/checks.js')).run(...given)",
         [example.prompt + RIGHT[example.title], list(example.checks)],
@@ -100,7 +100,7 @@ def test_the_browser_agrees_or_says_which_module_it_lacks(page: Any, example: Ex
         assert all(missing[0] in result["text"] for result in results)
 
 
-def test_checks_are_written_and_read_back():
+def test_checks_are_written_and_read_back() -> None:
     example = Example("T", "D", "def f():\n", checks=["f() == 'a\"b'", "f() == '\\n'"])
     again = parse_example(dump_example(example))
     assert list(again.checks) == list(example.checks)
@@ -108,13 +108,13 @@ def test_checks_are_written_and_read_back():
 
 
 @pytest.mark.parametrize("checks", ["f()", [""], ["a\nb"], ["x"] * (MAX_CHECKS + 1), [1], None])
-def test_checks_that_are_no_lines_are_refused(checks: Any):
+def test_checks_that_are_no_lines_are_refused(checks: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         Example("T", "D", "def f():\n", checks=checks)
     assert refused.value.field == "checks"
 
 
-def test_the_server_never_imports_the_runner():
+def test_the_server_never_imports_the_runner() -> None:
     code = "import sys, codegen_ui.server; sys.exit('codegen_ui.ui.check_runner' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120, check=False).returncode == 0
     users = [path for path in (ROOT / "codegen_ui").rglob("*.py") if "import check_runner" in path.read_text()]
