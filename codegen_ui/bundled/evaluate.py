@@ -19,7 +19,7 @@ from codegen_ui import Engine, GenerationRequest
 from codegen_ui.bundled import CHECKPOINT_DIR, DEFAULT_WORK
 from codegen_ui.bundled.completion import complete, load, tokens_per_second
 from codegen_ui.bundled.compression import PARTS, compression
-from codegen_ui.bundled.first_things import Opening, guarded, load_first_things, loops, stands_in
+from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, stands_in
 from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, shared_runs, words_in
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
@@ -40,7 +40,10 @@ def parses(text: str) -> bool:
 
 
 def gallery_parse_rate(engine: Engine, folder: Path, seeds: int = 4) -> float:
-    """Share of gallery completions that parse: each with its own settings, and with the paper's under several seeds."""
+    """Share of gallery completions that parse: each with its own settings, and with the paper's under several seeds.
+
+    A prompt in plain English counts as the inside of a docstring, or stands before the code.
+    """
     prompts, requests = [], []
     for example in load_gallery(folder):
         variants: list[dict[str, Any]] = [dict(example.settings)]

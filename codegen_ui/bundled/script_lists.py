@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 
 from codegen_ui.bundled import naming
-from codegen_ui.bundled.script_parts import Script, numbers, phrase, run, variable, words
+from codegen_ui.bundled.script_parts import Script, numbers, phrase, run, variable, with_import, words
 
 
 def listing(draw: random.Random) -> Script:
@@ -119,5 +119,6 @@ def tables(draw: random.Random) -> Script:
         ("return the header of a CSV file", f"def {name}({p}):\n    with open({p}) as file:\n        return next(csv.reader(file))"),
     ))  # fmt: skip
     use = f'\n{name}("{path}")' if code.startswith("def ") else ""
-    run(f"import csv\n\n{code}{use}")
-    return said, f"import csv\n\n{chr(10) if use else ''}{code}"
+    code = with_import("csv", code, draw)
+    run(f"{code}{use}")
+    return said, code

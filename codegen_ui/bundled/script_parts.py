@@ -56,6 +56,14 @@ def variable(draw: random.Random, usual: tuple[str, ...]) -> str:
     return draw.choice(usual) if draw.random() < 0.6 else naming.identifier(draw, set())
 
 
+def with_import(module: str, code: str, draw: random.Random) -> str:
+    """The code after an import of the module; in a function of its own now and then inside it."""
+    if not code.startswith("def "):
+        return f"import {module}\n\n{code}"
+    head, _, body = code.partition("\n")
+    return f"{head}\n    import {module}\n{body}" if draw.random() < 0.4 else f"import {module}\n\n\n{code}"
+
+
 def run(code: str) -> None:
     """Run a script of ours: what it asks for is answered with "7", and what it opens is a small table."""
     scope = {"__name__": "__main__", "input": lambda asked="": "7", "open": lambda *rest, **options: io.StringIO(TABLE)}

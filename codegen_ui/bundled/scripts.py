@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from codegen_ui.bundled import naming
 from codegen_ui.bundled.script_lists import listing, strings, tables
-from codegen_ui.bundled.script_parts import Script, phrase, run, variable, words
+from codegen_ui.bundled.script_parts import Script, phrase, run, variable, with_import, words
 from codegen_ui.bundled.task import indent
 
 Maker = Callable[[random.Random], Script]
@@ -134,14 +134,14 @@ def chance(draw: random.Random) -> Script:
         (f"shuffle the list {choices}", f"{local} = {choices}\nrandom.shuffle({local})\nprint({local})"),
         ("print three random letters", 'print("".join(random.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(3)))'),
     ))  # fmt: skip
-    return said, f"import random\n\n{chr(10) if code.startswith('def') else ''}{code}"
+    return said, with_import("random", code, draw)
 
 
 MAKERS: tuple[tuple[Maker, float], ...] = (
-    (say, 2.0),
+    (say, 3.0),
     (count_up, 2.0),
     (buzz, 1.0),
-    (chance, 1.5),
+    (chance, 2.0),
     (listing, 2.5),
     (strings, 2.5),
     (tables, 1.0),

@@ -21,7 +21,7 @@ from codegen_ui.bundled.variant import Variant, definition, make_variant, rename
 
 INVENT = 0.5  # how often a function's parameters get names of their own
 # shares of the documents: tasks of the files and tables, drills, composed classes, scripts
-SHARES = {"task": 0.64, "drill": 0.12, "object": 0.12, "script": 0.12}
+SHARES = {"task": 0.60, "drill": 0.12, "object": 0.12, "script": 0.16}
 
 
 def write_textbook(seed: int, count: int) -> list[str]:
@@ -39,7 +39,7 @@ def write_textbook(seed: int, count: int) -> list[str]:
         elif kind == "object":
             texts.add(with_request(*class_parts(draw), [], draw, alone=0.45))
         elif kind == "script":
-            texts.add(with_request(*script_parts(draw), [], draw, alone=0.12))
+            texts.add(with_request(*script_parts(draw), [], draw, alone=0.2))
         else:
             task = draw.choices(tasks, weights)[0]
             texts.add(class_document(task, draw) if task.is_class else function_document(task, functions, draw))
