@@ -16,6 +16,7 @@ from codegen_ui.bundled.compression import HELD_OUT
 from codegen_ui.bundled.corpus import HELD_OUT_PACKAGES, Guard
 from codegen_ui.bundled.drills import drill
 from codegen_ui.bundled.english import plain_english
+from codegen_ui.bundled.evaluate import asserted
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
 from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, stands_in
@@ -337,6 +338,12 @@ def test_plain_english_is_the_inside_of_a_docstring_that_code_follows() -> None:
 )
 def test_the_code_of_a_completion_is_what_a_reader_takes_from_it(prompt: str, completion: str, code: str) -> None:
     assert as_program(prompt, completion) == code
+
+
+def test_a_check_of_the_gallery_must_end_in_what_is_true() -> None:
+    assert asserted("s = Stack(); s.push(1); s.pop() == 1") == "s = Stack()\ns.push(1)\nassert s.pop() == 1"
+    with pytest.raises(ValueError, match="no expression at the end"):
+        asserted("x = 1")
 
 
 def test_a_line_four_times_in_a_row_is_a_loop() -> None:

@@ -98,6 +98,7 @@ LABELS = {
     "loop_rate": "first things that end in a loop",
     "pass_at_10": "pass@10, suite",
     "gallery_parse_rate": "gallery completions that parse",
+    "gallery_checks_pass": "gallery examples with checks that pass",
     "bits_per_byte": "bits per byte, both parts",
     "xz_bits_per_byte": "- xz",
     "gzip_bits_per_byte": "- gzip",
@@ -112,7 +113,7 @@ LABELS = {
     "ngram_bits_per_byte_textbook": "- n-gram model",
     "tokens_per_second": "tokens/s, one stream, greedy",
 }
-SHARES = ("pass_at_1", "pass_at_1_heldout", "first_things_pass", "loop_rate", "pass_at_10", "gallery_parse_rate")
+SHARES = tuple(key for key in LABELS if "bits" not in key and "tokens" not in key)
 
 
 def figure_rows(figures: dict[str, float]) -> str:

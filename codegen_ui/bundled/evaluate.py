@@ -24,7 +24,7 @@ from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, shared_runs
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
 from codegen_ui.bundled.suite import SuiteTask, load_suite
-from codegen_ui.gallery import load_gallery
+from codegen_ui.gallery import Example, load_gallery
 
 SAMPLE_TEMPERATURE = 0.8
 NEW_TOKENS = 256
@@ -39,29 +39,44 @@ def parses(text: str) -> bool:
     return True
 
 
-def gallery_parse_rate(engine: Engine, folder: Path, seeds: int = 4) -> float:
-    """Share of gallery completions that parse: each with its own settings, and with the paper's under several seeds.
+def gallery_rates(engine: Engine, folder: Path, seeds: int = 4) -> dict[str, float]:
+    """Of the gallery's completions, the share that parse, and of those whose example has checks the share that pass.
 
-    A prompt in plain English counts as the inside of a docstring, or stands before the code.
+    Each example is completed with its own settings, and for parsing with the paper's under several seeds, too. English
+    in front of code is, to the model, the inside of a docstring that began before it.
     """
-    prompts, requests = [], []
-    for example in load_gallery(folder):
-        variants: list[dict[str, Any]] = [dict(example.settings)]
-        variants += [{**example.settings, "temperature": 0.2, "top_p": 0.95, "seed": seed} for seed in range(seeds)]
-        for settings in variants:
-            prompts.append(example.prompt)
-            requests.append(GenerationRequest(example.prompt, **settings))
-    if not requests:
+    examples = load_gallery(folder)
+    if not examples:
         raise ValueError(f"no examples in {folder}")
-    # English in front of code is, to the model, the inside of a docstring that began before it.
-    good = [
-        parses(prompt + text) or parses(f'"""\n{prompt}{text}')
-        for prompt, text in zip(prompts, complete(engine, requests), strict=True)
+    pairs: list[tuple[Example, dict[str, Any]]] = [(example, dict(example.settings)) for example in examples]
+    pairs += [
+        (example, {**example.settings, "temperature": 0.2, "top_p": 0.95, "seed": seed})
+        for example in examples
+        for seed in range(seeds)
     ]
-    for prompt, fine in zip(prompts, good, strict=True):
-        if not fine:
-            print(f"does not parse: {prompt.strip().splitlines()[0]}")
-    return sum(good) / len(good)
+    texts = complete(engine, (GenerationRequest(example.prompt, **settings) for example, settings in pairs))
+    programs = [as_program(example.prompt, text) for (example, _), text in zip(pairs, texts, strict=True)]
+    for (example, settings), program in zip(pairs, programs, strict=True):
+        if not parses(program):
+            print(f"does not parse: {example.title}, {settings}")
+    checked = [
+        (example.title, program + "\n" + "\n".join(map(asserted, example.checks)))
+        for example, program in zip(examples, programs, strict=False)
+        if example.checks
+    ]
+    outcomes = run_all([program for _, program in checked])
+    for (title, _), outcome in zip(checked, outcomes, strict=True):
+        print(f"{'pass' if outcome.passed else 'FAIL'} gallery: {title}: {outcome.reason}")
+    figures = {"gallery_parse_rate": share(map(parses, programs))}
+    return figures | ({"gallery_checks_pass": share(o.passed for o in outcomes)} if checked else {})
+
+
+def asserted(check: str) -> str:
+    """A check of the gallery as statements: it ends in an expression, which must be true."""
+    *before, last = ast.parse(check).body
+    if not isinstance(last, ast.Expr):
+        raise ValueError(f"no expression at the end of {check!r}")
+    return "\n".join(ast.unparse(node) for node in [*before, ast.Assert(test=last.value)])
 
 
 def run_all(programs: list[str]) -> list[Outcome]:
@@ -179,7 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
             plain.close()
     engine = load(options.checkpoint)
     try:
-        figures["gallery_parse_rate"] = gallery_parse_rate(engine, options.examples)
+        figures |= gallery_rates(engine, options.examples)
         figures |= first_things(engine, openings, options.show)
         figures |= pass_rates(engine, tasks, options.samples, options.show)
     finally:
