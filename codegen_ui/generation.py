@@ -130,6 +130,11 @@ class ModelInfo:
     vocabulary: int | None = None
     dtype: str = ""
     quantize: str = "none"
+    batch_invariant: bool | None = None
+    """Whether a completion's tokens are the same, bit for bit, whoever else is served; None where a remote server does
+    not tell."""
+    batch_note: str = ""
+    """Why not, where it could have been otherwise; for people."""
     device: str = ""
     device_name: str = ""
     weights_bytes: int | None = None

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import torch
 
     from codegen_ui.checkpoints import Checkpoint
+    from codegen_ui.engine.decoders import Decoder
     from codegen_ui.engine.host import LocalEngine
-    from codegen_ui.engine.model.decoder import CodeGenModel
 
 logger = logging.getLogger(__name__)
 
@@ -128,25 +128,27 @@ def run(name: str, plan: LoadPlan, progress: Progress, start: float) -> LocalEng
         checkpoint.weights.close()
 
 
-def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> CodeGenModel:
+def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> Decoder:
     """The checkpoint's weights on the device."""
+    from codegen_ui.engine.decoders import load_decoder
     from codegen_ui.engine.device import resolve_device, resolve_dtype, resolve_quantize
-    from codegen_ui.engine.model.decoder import CodeGenModel
 
     device = resolve_device(plan.device)
-    return CodeGenModel.load(
+    return load_decoder(
         checkpoint.config,
         checkpoint.weights,
         device=device,
         dtype=resolve_dtype(plan.dtype, device),
         quantize=resolve_quantize(plan.quantize, device),
         progress=lambda done, total: progress("loading weights", done, total),
+        compiling=lambda text: progress(text, 0, None),
     )
 
 
-def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: LoadPlan, start: float) -> LocalEngine:
+def start_engine(checkpoint: Checkpoint, model: Decoder, plan: LoadPlan, start: float) -> LocalEngine:
     """An engine around the model; `start` is when loading began, in `time.monotonic()` seconds."""
     from codegen_ui.bundled.common_code import common_code
+    from codegen_ui.engine.decoders import why_not_native
     from codegen_ui.engine.device import device_name, memory_used
     from codegen_ui.engine.host import LocalEngine
 
@@ -162,6 +164,8 @@ def start_engine(checkpoint: Checkpoint, model: CodeGenModel, plan: LoadPlan, st
         vocabulary=config.vocab_size,
         dtype=dtype_name(model.dtype),
         quantize=model.quantize,
+        batch_invariant=model.batch_invariant,
+        batch_note=why_not_native(config, model.device, model.dtype, model.quantize) or "",
         device=str(model.device),
         device_name=device_name(model.device),
         weights_bytes=model.weights_bytes,

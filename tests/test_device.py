@@ -78,7 +78,7 @@ def test_a_containers_limit_is_respected(tmp_path: Path, monkeypatch: pytest.Mon
 def test_slots_fill_half_of_the_free_memory(free_gib: float, slots: int, monkeypatch: pytest.MonkeyPatch) -> None:
     free = int(free_gib * 2**30)
     monkeypatch.setattr(device, "memory", lambda _: device.Memory(free, 2 * free))
-    chosen, reason = device.choose_slots(SHAPE_350M, CPU, torch.float32)
+    chosen, reason = device.choose_slots(SHAPE_350M, CPU, 20 * 2 * 1024 * 4, "none")
     assert chosen == slots
     assert reason.startswith(f"{slots} slot")
     assert "320 MiB each" in reason

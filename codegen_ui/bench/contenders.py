@@ -11,8 +11,8 @@ import codegen_ui
 from codegen_ui.bench.checkpoint import BenchModel
 from codegen_ui.bench.report import say
 from codegen_ui.checkpoints import open_checkpoint
+from codegen_ui.engine.decoders import Decoder
 from codegen_ui.engine.host import LocalEngine
-from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.loading import check_options, load_model
 from codegen_ui.request import GenerationRequest
 
@@ -37,7 +37,7 @@ def load(model: BenchModel, **options: Any) -> LocalEngine:
     return engine
 
 
-def load_weights(model: BenchModel, quantize: str) -> CodeGenModel:
+def load_weights(model: BenchModel, quantize: str) -> Decoder:
     """The model without an engine, to time its steps."""
     plan = check_options({"quantize": quantize})
     checkpoint = open_checkpoint(model.folder)

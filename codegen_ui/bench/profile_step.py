@@ -10,11 +10,14 @@ import statistics
 import time
 from collections.abc import Sequence
 
+import torch
 from torch.profiler import ProfilerActivity, profile
 
 from codegen_ui.bench.checkpoint import SHAPES, VOCABULARY
+from codegen_ui.engine.decoders import load_decoder
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.decoder import CodeGenModel, Segment
+from codegen_ui.engine.model.layout import Segment
+from codegen_ui.engine.model.weights import RandomWeights
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args(arguments)
     config = ModelConfig(vocab_size=VOCABULARY, n_positions=2048, **SHAPES[options.shape])
-    model = CodeGenModel.random(config, quantize=options.quantize)
+    cpu = torch.device("cpu")
+    model = load_decoder(config, RandomWeights(config), device=cpu, dtype=torch.float32, quantize=options.quantize)
     cache = model.new_cache(options.streams)
     for slot in range(options.streams):
         model.step([Segment(slot, 0, [1] * options.context, logits=0)], cache)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from codegen_ui.engine.core import EngineCore
 from codegen_ui.engine.costs import StepCosts
-from codegen_ui.engine.kv.cache import KVCache
+from codegen_ui.engine.decoders import Cache, Decoder
 from codegen_ui.engine.kv.slots import SlotTable
 from codegen_ui.engine.memory import Promise
-from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.runner import Runner
 from codegen_ui.engine.scheduler import Scheduler
 from codegen_ui.engine.speculation.drafter import Drafter
@@ -57,7 +56,7 @@ class Parts:
 
 
 def assemble(
-    model: CodeGenModel,
+    model: Decoder,
     options: EngineOptions,
     totals: Totals,
     *,
@@ -68,7 +67,7 @@ def assemble(
     """The parts of an engine for `streams` streams; `decodable` as in `Sampler`, `store` as in `Drafter`."""
     on_cpu = model.device.type == "cpu"
     length = model.config.n_positions
-    token_bytes = KVCache.token_bytes(model.config, model.dtype)
+    token_bytes = model.token_bytes()
     budget = options.prefix_cache_mb * MIB // token_bytes
     extra = min(PREFIX_SLOTS, -(-budget // length) * PREFIX_SLOTS) if on_cpu else budget // length
     cache = new_cache(model, streams, extra)
@@ -87,7 +86,7 @@ def assemble(
     return Parts(core, runner, costs, slots, token_bytes, streams * length * token_bytes, promise)
 
 
-def new_cache(model: CodeGenModel, streams: int, extra: int) -> KVCache:
+def new_cache(model: Decoder, streams: int, extra: int) -> Cache:
     """Slots for the streams, and for kept prefixes as many of `extra` as the system grants address space for."""
     while True:
         try:

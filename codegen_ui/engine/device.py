@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from codegen_ui.engine.kv.cache import KVCache
 from codegen_ui.engine.memory import promised
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.linear import int8_available
@@ -17,7 +16,7 @@ from codegen_ui.errors import InvalidInput
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SLOTS_MEMORY_SHARE = 0.5
-MOST_SLOTS_CPU, MOST_SLOTS_GPU = 8, 64
+MOST_SLOTS_CPU, MOST_SLOTS_INT8, MOST_SLOTS_GPU = 8, 16, 64
 
 
 @dataclass(frozen=True)
@@ -125,14 +124,17 @@ def memory_used(device: torch.device) -> int | None:
     return process_memory()
 
 
-def choose_slots(config: ModelConfig, device: torch.device, dtype: torch.dtype) -> tuple[int, str]:
+def choose_slots(config: ModelConfig, device: torch.device, token_bytes: int, quantize: str) -> tuple[int, str]:
     """How many full-length streams fit in half of the memory that is free now, and that reason in words.
 
-    To be called after the weights are loaded. At least 1; on a CPU at most 8, beyond which its cores gain little.
+    `token_bytes`: what a token takes in the KV cache. To be called after the weights are loaded. At least 1; on a CPU
+    at most 8, with int8 16, beyond which its cores gain little.
     """
-    each = KVCache.token_bytes(config, dtype) * config.n_positions
+    each = token_bytes * config.n_positions
     free = memory_free(device)
-    most = MOST_SLOTS_CPU if device.type == "cpu" else MOST_SLOTS_GPU
+    most = MOST_SLOTS_GPU
+    if device.type == "cpu":
+        most = MOST_SLOTS_INT8 if quantize == "int8" else MOST_SLOTS_CPU
     slots = max(1, min(most, int(free * SLOTS_MEMORY_SHARE) // each))
     limit = f"the most for {device.type}" if slots == most else f"half of the {free / 2**30:.1f} GiB that are free"
     return slots, f"{slots} slots of {config.n_positions} tokens, {each / 2**20:.0f} MiB each: {limit}"

@@ -19,10 +19,10 @@ from types import TracebackType
 from typing import Any
 
 from codegen_ui.engine.assemble import Parts, assemble
+from codegen_ui.engine.decoders import Decoder
 from codegen_ui.engine.device import choose_slots, give_memory_back, memory_total, memory_used
 from codegen_ui.engine.faults import failure
 from codegen_ui.engine.generation import LiveGeneration
-from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.prompts import fit_prompt
 from codegen_ui.engine.sequence import SequenceState
 from codegen_ui.engine.stream import plain_tokenizer
@@ -53,7 +53,7 @@ class LocalEngine:
 
     def __init__(
         self,
-        model: CodeGenModel,
+        model: Decoder,
         tokenizer: Any,
         info: ModelInfo,
         options: EngineOptions,
@@ -64,7 +64,7 @@ class LocalEngine:
         self._options = options
         self._config, self._device = model.config, model.device
         self._eos: int | None = model.config.eos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
-        slots, reason = choose_slots(model.config, model.device, model.dtype)
+        slots, reason = choose_slots(model.config, model.device, model.token_bytes(), model.quantize)
         if options.slots is not None:
             slots, reason = options.slots, "as asked for by --slots"
         self._info = replace(info, slots=slots, slots_reason=reason, context=model.config.n_positions)

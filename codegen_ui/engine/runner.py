@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from codegen_ui.engine.costs import StepCosts
-from codegen_ui.engine.kv.cache import KVCache
-from codegen_ui.engine.model.decoder import CodeGenModel, Segment
+from codegen_ui.engine.decoders import Cache, Decoder
+from codegen_ui.engine.model.layout import Segment
 from codegen_ui.engine.sampler import Drawn, RowParams, Sampler
 from codegen_ui.engine.scheduler import Copy, StepPlan, Work
 from codegen_ui.engine.sequence import SequenceState
@@ -38,7 +38,7 @@ class Runner:
         decodable: see `Sampler`.
     """
 
-    def __init__(self, model: CodeGenModel, cache: KVCache, *, decodable: int) -> None:
+    def __init__(self, model: Decoder, cache: Cache, *, decodable: int) -> None:
         self._model = model
         self._cache = cache
         self._sampler = Sampler(decodable)

@@ -125,12 +125,7 @@ class KVCache:
     def release(self, slot: int) -> None:
         """Give a slot's memory back to the system, where that is possible; it holds zeros afterwards."""
         self._check(slot, 0, self.length)
-        block = self.data[0, 0].numel() * self.data.element_size()
-        if self._pages is None or not hasattr(self._pages, "madvise") or block % mmap.PAGESIZE:
-            self.data[:, slot].zero_()
-            return
-        for layer in range(self.data.shape[0]):
-            self._pages.madvise(mmap.MADV_DONTNEED, (layer * self.slots + slot) * block, block)
+        give_back(self._pages, self.data, slot)
 
     def _check(self, slot: int, start: int, stop: int) -> None:
         if not 0 <= slot < self.slots:
@@ -150,3 +145,13 @@ def untouched_memory(size: int) -> mmap.mmap:
     if sys.platform == "linux":
         flags |= getattr(mmap, "MAP_NORESERVE", 0x4000)  # named from Python 3.13 on
     return mmap.mmap(-1, size, flags=flags)
+
+
+def give_back(pages: mmap.mmap | None, data: Tensor, slot: int) -> None:
+    """Zero `data[:, slot]` by returning the memory of its pages, where there are such; `data` `[layers, slots, ...]`."""
+    block = data[0, 0].numel() * data.element_size()
+    if pages is None or not hasattr(pages, "madvise") or block % mmap.PAGESIZE:
+        data[:, slot].zero_()
+        return
+    for layer in range(data.shape[0]):
+        pages.madvise(mmap.MADV_DONTNEED, (layer * data.shape[1] + slot) * block, block)

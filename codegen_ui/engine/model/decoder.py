@@ -159,6 +159,16 @@ class CodeGenModel:
         linear = [self._head] + [part for layer in self._layers for part in (layer.inputs, layer.outputs)]
         return sum(t.numel() * t.element_size() for t in dense) + sum(part.bytes for part in linear)
 
+    @property
+    def batch_invariant(self) -> bool:
+        """Whether a row's logits are the same bits in any company. Attention over float32 keys is called for many slots
+        together, and its sums depend in their last bits on which; other devices' kernels on how many rows there are."""
+        return False
+
+    def token_bytes(self) -> int:
+        """Bytes that a token takes in a cache."""
+        return KVCache.token_bytes(self.config, self.dtype)
+
     def new_cache(self, slots: int, length: int | None = None) -> KVCache:
         """Room for `slots` streams of up to `length` tokens (the model's context by default)."""
         length = self.config.n_positions if length is None else length

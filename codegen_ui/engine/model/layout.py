@@ -90,7 +90,7 @@ def lay_out(segments: Sequence[Segment], *, slots: int, length: int, vocabulary:
     when the padding that it takes is cheaper. Raises `ValueError` for what would read or write outside the cache or the
     vocabulary, which on a GPU would break the process rather than the step.
     """
-    _check(segments, slots, length, vocabulary)
+    check_segments(segments, slots, length, vocabulary)
     order = sorted(range(len(segments)), key=lambda i: (len(segments[i].tokens), segments[i].slot))
     tokens: list[int] = []
     positions: list[int] = []
@@ -126,7 +126,8 @@ def _group(segments: Sequence[Segment], call_tokens: int) -> tuple[AttentionGrou
     return tuple(groups)
 
 
-def _check(segments: Sequence[Segment], slots: int, length: int, vocabulary: int) -> None:
+def check_segments(segments: Sequence[Segment], slots: int, length: int, vocabulary: int) -> None:
+    """Raises `ValueError` for what would read or write outside the cache or the vocabulary."""
     if not segments:
         raise ValueError("a step needs at least one segment")
     if len({segment.slot for segment in segments}) < len(segments):

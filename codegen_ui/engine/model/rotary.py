@@ -56,10 +56,7 @@ class Rotary:
         # half precision and other devices do the same arithmetic on real numbers in fp32.
         even = config.head_dim % 2 == 0 and config.inner % 2 == 0
         self._complex = even and device.type == "cpu" and dtype == torch.float32
-        inverse = 1.0 / (10000 ** (torch.arange(0, self._dim, 2, dtype=torch.int64) / self._dim))
-        angles = torch.arange(config.n_positions, dtype=torch.float32)[:, None] * inverse.float()[None, :]
-        table = torch.stack((angles.cos(), angles.sin()), dim=-1)
-        self._table = table.to(device)  # [n_positions, rotary_dim / 2, 2]
+        self._table = angle_table(config).to(device)
 
     def bind(self, heads: Tensor, positions: Tensor) -> Rotation:
         """What rotates `heads` `[tokens, heads, head_dim]` by `positions` `[tokens]`, as often as it is called."""
@@ -68,3 +65,10 @@ class Rotary:
             return RealRotation(heads[..., : self._dim], factors)
         pairs = torch.view_as_complex(heads.view(*heads.shape[:-1], -1, 2))
         return ComplexRotation(pairs[..., : self._dim // 2], torch.view_as_complex(factors))
+
+
+def angle_table(config: ModelConfig) -> Tensor:
+    """Cosine and sine of every position's angles, fp32 `[n_positions, rotary_dim / 2, 2]`."""
+    inverse = 1.0 / (10000 ** (torch.arange(0, config.rotary_dim, 2, dtype=torch.int64) / config.rotary_dim))
+    angles = torch.arange(config.n_positions, dtype=torch.float32)[:, None] * inverse.float()[None, :]
+    return torch.stack((angles.cos(), angles.sin()), dim=-1)
