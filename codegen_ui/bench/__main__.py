@@ -17,6 +17,7 @@ COMMANDS = {
     "peers": "our engine, transformers' generate and CTranslate2 in turn (needs codegen_ui/bench/requirements.txt)",
     "prefix": "the prefix cache, and how little a long prompt that joins disturbs the others",
     "lookup": "prompt-lookup drafts on the saved examples",
+    "invariance": "whether completions are the same whoever else is served: 64 visitors for a minute",
     "serving": "tokens a second through the page, 1 and 8 visitors",
     "startup": "from the command to the page and to the model",
     "scaling": "context length, streams and model size: a table and a plot (needs matplotlib)",
@@ -30,9 +31,11 @@ def build_parser() -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument(
-            "--model", default="random", help="checkpoint, or random, random-2B: random weights (default: random, 350M)"
+            "--model",
+            default="bundled" if name == "invariance" else "random",
+            help="checkpoint, or random, random-2B: random weights (default: %(default)s)",
         )
-        both = name in ("engine", "scaling")
+        both = name in ("engine", "scaling", "invariance")
         command.add_argument(
             "--quantize",
             nargs="+",
@@ -49,6 +52,10 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "lookup":
             command.add_argument("--writer", default="bundled", help="who writes the completions (default: bundled)")
             command.add_argument("--examples", type=Path, default=ROOT / "examples", help="folder of saved examples")
+        if name == "invariance":
+            command.add_argument("--visitors", type=int, default=64, help="at the same time (default: 64)")
+            command.add_argument("--seconds", type=float, default=60, help="that they stay (default: 60)")
+            command.add_argument("--requests", type=int, default=200, help="different ones (default: 200)")
         if name == "serving":
             command.add_argument("--served", type=int, default=256, help="new tokens of each visitor (default: 256)")
         if name == "scaling":

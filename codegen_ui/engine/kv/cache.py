@@ -148,7 +148,7 @@ def untouched_memory(size: int) -> mmap.mmap:
 
 
 def give_back(pages: mmap.mmap | None, data: Tensor, slot: int) -> None:
-    """Zero `data[:, slot]` by returning the memory of its pages, where there are such; `data` `[layers, slots, ...]`."""
+    """Zero `data[:, slot]`, `data` being `[layers, slots, ...]`, by returning its pages, where there are such."""
     block = data[0, 0].numel() * data.element_size()
     if pages is None or not hasattr(pages, "madvise") or block % mmap.PAGESIZE:
         data[:, slot].zero_()

@@ -78,4 +78,3 @@ class ByteCache:
             raise ValueError(f"slot {slot} is not one of 0..{self.slots - 1}")
         if not 0 <= start <= stop <= self.length:
             raise ValueError(f"positions {start} to {stop} are not within 0..{self.length}")
-
