@@ -23,7 +23,7 @@ from codegen_ui.engine.speculation.lookup import EarlierTexts
 class Elsewhere:
     """Takes a second a token, and tells where and how it runs."""
 
-    def seconds(self, streams: int, new_tokens: int) -> float:
+    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
         if streams > 8:
             raise ValueError(f"{streams} streams are too many")
         return float(new_tokens)
@@ -65,7 +65,7 @@ def test_decoding_is_timed_apart_from_the_prefill() -> None:
     class Fake:
         """A prefill of 10 s a stream, then a second for each further token of all streams together."""
 
-        def seconds(self, streams: int, new_tokens: int) -> float:
+        def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
             return 10.0 * streams + (new_tokens - 1)
 
     rates = measure({"fake": Fake()}, (1, 8), 64, 2)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from codegen_ui.engine.decoders import load_decoder, why_not_native
+from codegen_ui.engine.decoders import Decoder, load_decoder, why_not_native
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.model.layout import Segment
@@ -31,8 +31,6 @@ TEXT = [int(token) for token in np.random.default_rng(5).integers(0, 100, 160)]
 reason = compiled.obstacle(CONFIG)
 pytestmark = pytest.mark.skipif(reason is not None, reason=f"not compiled here: {reason}")
 if reason is None:
-    from numba import njit
-
     from codegen_ui.engine.native import attend, rows, vectors
     from codegen_ui.engine.native.model import NativeModel
     from codegen_ui.engine.native.packed import pack
@@ -146,7 +144,8 @@ def test_the_logits_are_near_those_of_float32(n_embd: int, n_head: int, rotary_d
     config = ModelConfig(
         vocab_size=101, n_positions=160, n_embd=n_embd, n_layer=4, n_head=n_head, rotary_dim=rotary_dim
     )
-    dense, int8 = CodeGenModel.random(config), NativeModel.random(config)
+    dense: Decoder = CodeGenModel.random(config)
+    int8: Decoder = NativeModel.random(config)
     expected, actual = (m.step([Segment(0, 0, TEXT, logits=160)], m.new_cache(1)) for m in (dense, int8))
     assert (actual - expected).pow(2).mean().sqrt() / expected.std() < 0.04
     assert int8.weights_bytes < 0.4 * dense.weights_bytes
@@ -171,7 +170,7 @@ def test_a_cpu_without_vnni_gives_the_same_bits() -> None:
 
 
 def test_sums_of_four_products_of_bytes_are_exact_with_and_without_special_instructions() -> None:
-    @njit
+    @vectors.kernel
     def both(a: int, b: int, c: int, out: int) -> None:
         sums = vectors.load_ints(a)
         first = vectors.dot4(sums, vectors.load_ints(b), vectors.load_ints(c))

@@ -66,7 +66,7 @@ def required(path: str) -> dict[str, set[str]]:
 
 
 REQUIREMENTS = {
-    "bench": required("codegen_ui/bench/requirements.txt"),
+    "bench": required("codegen_ui/bench/requirements.txt") | required("codegen_ui/bench/requirements-openvino.txt"),
     "bundled": required("codegen_ui/bundled/requirements.txt"),
 }
 

@@ -14,7 +14,7 @@ from codegen_ui.engine.threads import wait_briefly
 
 COMMANDS = {
     "engine": "our engine alone, by number of streams",
-    "peers": "our engine, transformers' generate and CTranslate2 in turn (needs codegen_ui/bench/requirements.txt)",
+    "peers": "our engine, transformers' generate, CTranslate2 and OpenVINO in turn (needs bench/requirements.txt)",
     "prefix": "the prefix cache, and how little a long prompt that joins disturbs the others",
     "lookup": "prompt-lookup drafts on the saved examples",
     "invariance": "whether completions are the same whoever else is served: 64 visitors for a minute",
@@ -49,6 +49,13 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "prefix":
             command.add_argument("--shared", type=int, default=300, help="tokens of the repeated prompt (default: 300)")
             command.add_argument("--joining", type=int, default=1500, help="tokens that join (default: 1500)")
+        if name == "peers":
+            command.add_argument(
+                "--openvino",
+                metavar="PYTHON",
+                help="with requirements-openvino.txt (default: left out)",
+            )
+            command.add_argument("--only", nargs="+", metavar="NAME", help="contenders by their names (default: all)")
         if name == "lookup":
             command.add_argument("--writer", default="bundled", help="who writes the completions (default: bundled)")
             command.add_argument("--examples", type=Path, default=ROOT / "examples", help="folder of saved examples")

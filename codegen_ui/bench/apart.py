@@ -36,8 +36,8 @@ class Apart:
             self._process.start()
         self._reply()
 
-    def seconds(self, streams: int, new_tokens: int) -> float:
-        self._pipe.send(("seconds", (streams, new_tokens)))
+    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
+        self._pipe.send(("seconds", (streams, new_tokens, prompt_tokens)))
         return float(self._reply())
 
     def ask(self, method: str) -> Any:

@@ -20,8 +20,8 @@ from codegen_ui.request import GenerationRequest
 class Contender(Protocol):
     """Generates greedily, `new_tokens` for each of `streams` prompts at once."""
 
-    def seconds(self, streams: int, new_tokens: int) -> float:
-        """From the call to the last token."""
+    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
+        """From the call to the last token; of prompts of another length than usual, where one is given."""
         ...
 
 
@@ -56,10 +56,12 @@ class Ours:
 
     def __init__(self, engine: LocalEngine, prompt_tokens: int) -> None:
         self._engine = engine
-        self._prompts = random_prompts(engine.info.slots, prompt_tokens, ids=min(256, engine.info.vocabulary or 256))
+        self._prompt = prompt_tokens
 
-    def seconds(self, streams: int, new_tokens: int) -> float:
-        requests = [greedy(prompt, new_tokens) for prompt in self._prompts[:streams]]
+    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
+        ids = min(256, self._engine.info.vocabulary or 256)
+        prompts = random_prompts(streams, prompt_tokens or self._prompt, ids=ids)
+        requests = [greedy(prompt, new_tokens) for prompt in prompts]
         begin = time.perf_counter()
         running = [self._engine.submit(request) for request in requests]
         tokens = sum(len(one.result().token_ids) for one in running)
@@ -84,10 +86,10 @@ class Generate:
         self._model = CodeGenForCausalLM.from_pretrained(model.folder, dtype=torch.float32).eval()
         self._prompt = prompt_tokens
 
-    def seconds(self, streams: int, new_tokens: int) -> float:
+    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
         import torch
 
-        prompts = torch.tensor(random_prompts(streams, self._prompt, ids=256))
+        prompts = torch.tensor(random_prompts(streams, prompt_tokens or self._prompt, ids=256))
         begin = time.perf_counter()
         output = self._model.generate(
             prompts,
@@ -98,7 +100,7 @@ class Generate:
             pad_token_id=0,
         )
         seconds = time.perf_counter() - begin
-        return checked(seconds, output[:, self._prompt :].numel(), streams * new_tokens)
+        return checked(seconds, output[:, prompts.shape[1] :].numel(), streams * new_tokens)
 
 
 class CTranslate2:
@@ -117,8 +119,8 @@ class CTranslate2:
         self._tokenizer = AutoTokenizer.from_pretrained(model.folder, local_files_only=True)
         self._prompt = prompt_tokens
 
-    def seconds(self, streams: int, new_tokens: int) -> float:
-        prompts = random_prompts(streams, self._prompt, ids=256)
+    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
+        prompts = random_prompts(streams, prompt_tokens or self._prompt, ids=256)
         words = [self._tokenizer.convert_ids_to_tokens(prompt) for prompt in prompts]
         begin = time.perf_counter()
         results = self._generator.generate_batch(

@@ -1,20 +1,31 @@
-"""`peers`: our engine, transformers and CTranslate2 on the same weights, taking turns, each in its own process."""
+"""`peers`: our engine and others on the same weights, taking turns, each in its own process.
+
+The others are transformers' `generate`, CTranslate2 and, where `--openvino` names the Python of an environment that has
+it, OpenVINO. All meet 1 and 8 streams; those with 8-bit weights 16, and 8 with a long prompt, too.
+"""
 
 from __future__ import annotations
 
 import argparse
+import statistics
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
 from codegen_ui.bench.apart import Apart
 from codegen_ui.bench.checkpoint import BenchModel, bench_model
 from codegen_ui.bench.contenders import Contender, CTranslate2, Generate, converted, make_ours
-from codegen_ui.bench.rates import measure, median_rates
+from codegen_ui.bench.openvino import OpenVINO
+from codegen_ui.bench.rates import Rates, measure, median_rates
 from codegen_ui.bench.report import Report
 
-STREAMS = (1, 8)
+OURS = ("ours fp32", "ours int8")
+STREAMS, MANY, LONG_PROMPT = (1, 8), 16, 900
 RATIOS = {
+    "int8_1_over_openvino": ("ours int8, 1", "OpenVINO int8, 1"),
+    "int8_8_over_openvino": ("ours int8, 8", "OpenVINO int8, 8"),
+    "int8_16_over_openvino": ("ours int8, 16", "OpenVINO int8, 16"),
+    "int8_8_long_over_openvino": ("ours int8, 8 long", "OpenVINO int8, 8 long"),
     "int8_1_over_ctranslate2": ("ours int8, 1", "CTranslate2 int8, 1"),
     "int8_8_over_ctranslate2": ("ours int8, 8", "CTranslate2 int8, 8"),
     "int8_8_over_serial_generate": ("ours int8, 8", "generate fp32, 1"),
@@ -25,45 +36,52 @@ RATIOS = {
 
 def run(options: argparse.Namespace, report: Report) -> None:
     model, prompt = bench_model(options.model), options.prompt
-    converted(model)
-    peers: dict[str, Callable[[], Contender]] = {
-        "generate fp32": partial(Generate, model, prompt),
-        "CTranslate2 fp32": partial(CTranslate2, model, "float32", prompt),
-        "CTranslate2 int8": partial(CTranslate2, model, "int8", prompt),
+    makers: dict[str, Callable[[], AbstractContextManager[Contender]]] = {
+        "generate fp32": partial(Apart, partial(Generate, model, prompt), ours=False),
+        "CTranslate2 fp32": partial(Apart, partial(CTranslate2, model, "float32", prompt), ours=False),
+        "CTranslate2 int8": partial(Apart, partial(CTranslate2, model, "int8", prompt), ours=False),
     }
-    ours: dict[str, Callable[[], Contender]] = {
-        f"ours {name}": partial(make_ours, model, prompt, quantize=quantize, slots=max(STREAMS))
-        for name, quantize in (("fp32", "none"), ("int8", "int8"))
-    }
+    if options.openvino:
+        makers["OpenVINO int8"] = partial(OpenVINO, model, prompt, options.openvino)
+    for name, quantize in (("fp32", "none"), ("int8", "int8")):
+        ours = partial(make_ours, model, prompt, quantize=quantize, slots=MANY)
+        makers[f"ours {name}"] = partial(Apart, ours, ours=True)
+    if options.only:
+        makers = {name: make for name, make in makers.items() if name in options.only}
+    if any(name.startswith("CTranslate2") for name in makers):
+        converted(model)
     with ExitStack() as stack:
-        contenders = {
-            name: stack.enter_context(Apart(make, ours=name in ours)) for name, make in (peers | ours).items()
-        }
+        contenders: dict[str, Contender] = {name: stack.enter_context(make()) for name, make in makers.items()}
         compare(contenders, model, options, report)
-        weights = {name: contenders[name].ask("weights_bytes") for name in ours}
-    report.ratios["int8_memory_over_fp32"] = weights["ours int8"] / weights["ours fp32"]
+        ours_here = [(name, one) for name, one in contenders.items() if name in OURS and isinstance(one, Apart)]
+        weights = {name: one.ask("weights_bytes") for name, one in ours_here}
+    if {"ours int8", "ours fp32"} <= weights.keys():
+        report.ratios["int8_memory_over_fp32"] = weights["ours int8"] / weights["ours fp32"]
 
 
 def compare(
     contenders: Mapping[str, Contender], model: BenchModel, options: argparse.Namespace, report: Report
 ) -> None:
+    int8 = {name: one for name, one in contenders.items() if name.endswith("int8")}
     rates = measure(contenders, STREAMS, options.new, options.rounds)
-    middle = median_rates(rates)
-    header = ["", *(f"{n} stream{'s' if n > 1 else ''}" for n in STREAMS)]
+    rates |= measure(int8, (MANY,), options.new, options.rounds)
+    long = measure(int8, (max(STREAMS),), options.new, options.rounds, LONG_PROMPT)
+    middle = median_rates(rates) | {f"{key} long": one for key, one in median_rates(long).items()}
+    columns = [*STREAMS, MANY]
+    header = ["", *(f"{n} stream{'s' if n > 1 else ''}" for n in columns), f"{max(STREAMS)}, prompt {LONG_PROMPT}"]
     setting = f"{model.name}: prompt {options.prompt}, {options.new} new tokens"
-    report.table(
-        f"{setting}; decode tokens/s",
-        header,
-        [[name, *(rates[name, n].text for n in STREAMS)] for name in contenders],
-    )
-    report.table(
-        f"{setting}; output tokens/s, prefill included",
-        header,
-        [[name, *(middle[f"{name}, {n}"]["whole"] for n in STREAMS)] for name in contenders],
-    )
+
+    def row(name: str, text: Callable[[Rates], object]) -> list[object]:
+        found = [rates.get((name, n)) for n in columns] + [long.get((name, max(STREAMS)))]
+        return [name, *("" if one is None else text(one) for one in found)]
+
+    report.table(f"{setting}; decode tokens/s", header, [row(name, lambda one: one.text) for name in contenders])
+    whole = [row(name, lambda one: statistics.median(one.whole)) for name in contenders]
+    report.table(f"{setting}; output tokens/s, prefill included", header, whole)
     report.figures["tokens_per_second"] = middle
-    for name, (ours, theirs) in RATIOS.items():
+    here = {name: pair for name, pair in RATIOS.items() if middle.keys() >= set(pair)}
+    for name, (ours, theirs) in here.items():
         report.ratios[name] = middle[ours]["decode"] / middle[theirs]["decode"]
     report.figures["ratios_prefill_included"] = {
-        name: round(middle[ours]["whole"] / middle[theirs]["whole"], 4) for name, (ours, theirs) in RATIOS.items()
+        name: round(middle[ours]["whole"] / middle[theirs]["whole"], 4) for name, (ours, theirs) in here.items()
     }

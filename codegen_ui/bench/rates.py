@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from codegen_ui.bench.contenders import Contender
 from codegen_ui.bench.rounds import spread, take_turns
@@ -28,11 +29,18 @@ class Rates:
 
 
 def measure(
-    contenders: Mapping[str, Contender], streams: Sequence[int], new_tokens: int, rounds: int
+    contenders: Mapping[str, Contender],
+    streams: Sequence[int],
+    new_tokens: int,
+    rounds: int,
+    prompt_tokens: int | None = None,
 ) -> dict[tuple[str, int], Rates]:
-    """Every contender with every number of streams, a run of one token and one of `new_tokens` each round."""
+    """Every contender with every number of streams, a run of one token and one of `new_tokens` each round.
+
+    `prompt_tokens`: of each prompt, where it is not the contenders' own length.
+    """
     cases = {
-        f"{name}, {count} streams, {new} new, seconds": lambda one=one, count=count, new=new: one.seconds(count, new)
+        f"{name}, {count} streams, {new} new, seconds": partial(one.seconds, count, new, prompt_tokens)
         for name, one in contenders.items()
         for count in streams
         for new in (1, new_tokens)

@@ -50,6 +50,10 @@ class Report:
 
 
 GOALS = {
+    "int8_1_over_openvino": ">= 1.2",
+    "int8_8_over_openvino": ">= 1.15",
+    "int8_16_over_openvino": ">= 1.15",
+    "int8_8_long_over_openvino": ">= 1.5",
     "int8_1_over_ctranslate2": ">= 1.2",
     "int8_8_over_ctranslate2": ">= 1.6",
     "int8_8_over_serial_generate": ">= 16",
