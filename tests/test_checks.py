@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,10 +35,10 @@ def binary_search(nums: List[int], target: int) -> int:
             high = middle - 1
     return -1
 """
-RUN = "async ([program, checks]) => (await import('/own/checks.js')).run(program, checks)"
+RUN = "async ([program, checks]) => (await (await import('/own/checks.js')).run(program, checks)).checks"
 WORDS = """async ([program, checks]) => {
   const { run, words } = await import('/own/checks.js');
-  return (await run(program, checks)).map(words);
+  return (await run(program, checks)).checks.map(words);
 }"""
 
 
@@ -206,6 +207,32 @@ def test_many_completions_may_be_given_at_once(page: Any) -> None:
     )
     assert states == ["failed", "failed", "passed"] * 2
     wait_until(lambda: bool(page.wait_for_timeout(20)) or not page.workers, 5)
+
+
+def test_a_program_without_checks_is_still_known_not_to_parse(page: Any) -> None:
+    verdicts = page.evaluate(
+        """async (programs) => {
+            const { run, verdict, score } = await import('/own/checks.js');
+            return Promise.all(programs.map(async (program) => verdict(await run(program, []))));
+        }""",
+        ["def f(:\n", "def f():\n    return 1\n"],
+    )
+    assert verdicts == ["unparsed", "none"]
+
+
+# --- pass@k
+
+
+def test_pass_at_k_is_the_share_of_all_choices_of_k_samples_in_which_one_passed(page: Any) -> None:
+    cases = [(n, c, k) for n in (1, 2, 5, 16) for c in range(n + 1) for k in range(1, n + 1)]
+    estimates = page.evaluate(
+        "async (cases) => { const m = await import('/own/checks.js'); return cases.map((c) => m.passAtK(...c)); }",
+        cases,
+    )
+    for (n, c, k), estimate in zip(cases, estimates, strict=True):
+        samples = [index < c for index in range(n)]
+        choices = list(itertools.combinations(samples, k))
+        assert estimate == pytest.approx(sum(map(any, choices)) / len(choices), abs=1e-12)
 
 
 # --- what generated code cannot do

@@ -39,12 +39,12 @@ class GalleryPanel:
         self.chips = drawn(gallery_value(examples, []), TEMPLATE, "gallery", "cg-gallery", ("pick", "forget"))
         self.saved = gr.BrowserState([], storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
 
-    def wire(self, page: gr.Blocks, model: ModelPanel, prompt: PromptPanel, inputs: Sequence[Any]) -> None:
-        """A click fills the editor and the settings, and generates."""
+    def wire(self, page: gr.Blocks, model: ModelPanel, prompt: PromptPanel, filled: Sequence[Any]) -> None:
+        """A click fills the editor, the settings and the checks (`filled`), and generates."""
         gr.on([page.load, self.saved.change], self.show, self.saved, self.chips, **QUIET)
         self.chips.forget(self.forget, self.saved, self.saved, **QUIET)
-        filled = self.chips.pick(self.pick, [self.saved, model.picker], list(inputs), trigger_mode="multiple", **QUIET)
-        prompt.generates(filled.then)
+        picked = self.chips.pick(self.pick, [self.saved, model.picker], list(filled), trigger_mode="multiple", **QUIET)
+        prompt.generates(picked.then)
 
     async def show(self, saved: object) -> dict[str, list[dict[str, Any]]]:
         return gallery_value(self._examples, sound(saved))
@@ -54,19 +54,20 @@ class GalleryPanel:
         return [kept for index, kept in enumerate(sound(saved)) if index != event.index]
 
     async def pick(self, saved: object, model: str | None, event: gr.EventData) -> list[Any]:
-        """An example's prompt and settings; its maximum length at most the model's context."""
+        """An example's prompt, settings and checks; its maximum length at most the model's context."""
         kept = sound(saved)
         index, kind = event.index, event.kind
         if kind == "saved" and isinstance(index, int) and 0 <= index < len(kept):
-            inputs = from_settings(kept[index]["prompt"], kept[index]["settings"])
+            inputs, checks = from_settings(kept[index]["prompt"], kept[index]["settings"]), checks_of(kept[index])
         elif kind == "example" and isinstance(index, int) and 0 <= index < len(self._examples):
-            inputs = from_settings(self._examples[index].prompt, self._examples[index].settings)
+            example = self._examples[index]
+            inputs, checks = from_settings(example.prompt, example.settings), list(example.checks)
         else:
-            return [gr.skip()] * len(FIELDS)
+            return [gr.skip()] * (len(FIELDS) + 1)
         info = self._service.status(model).info
         if info is not None:
             inputs = replace(inputs, max_length=min(inputs.max_length, info.context))
-        return list(astuple(inputs))
+        return [*astuple(inputs), "\n".join(checks)]
 
 
 class KeepPanel:
@@ -89,16 +90,22 @@ class KeepPanel:
             self.download = gr.Button("Download", size="sm", elem_id="cg-download", scale=1, min_width=72)
         self.message = drawn({"message": ""}, MESSAGE, "texts", "cg-keep-message")
 
-    def wire(self, gallery: GalleryPanel, inputs: Sequence[Any]) -> None:
-        values = [self.title, gallery.saved, *inputs]
+    def wire(self, gallery: GalleryPanel, kept: Sequence[Any]) -> None:
+        """`kept` are the widgets of `Inputs` and the checks."""
+        values = [self.title, gallery.saved, *kept]
         self.save_button.click(self.save, values, [gallery.saved, self.message], **QUIET)
-        offers_file(self.download.click, self.dump, [self.title, *inputs], self.message)
+        offers_file(self.download.click, self.dump, [self.title, *kept], self.message)
 
     async def save(self, title: str, saved: object, *values: Any) -> tuple[Any, dict[str, str]]:
-        """Keep the prompt and its settings in the visitor's browser, under its title."""
-        inputs = Inputs(*values)
+        """Keep the prompt, its settings and its checks in the visitor's browser, under its title."""
         try:
-            kept = {"title": title_for(title, inputs), "prompt": inputs.prompt, "settings": to_settings(inputs)}
+            example = make_example(title, values)
+            kept = {
+                "title": example.title,
+                "prompt": example.prompt,
+                "settings": dict(example.settings),
+                "checks": list(example.checks),
+            }
         except InvalidInput as problem:
             return gr.skip(), {"message": f"Not saved. {problem}"}
         others = [other for other in sound(saved) if other["title"] != kept["title"]]
@@ -106,11 +113,9 @@ class KeepPanel:
 
     async def dump(self, title: str, *values: Any) -> tuple[dict[str, str], dict[str, str]]:
         """The same as a file that an operator can drop into the examples' folder: (file, message)."""
-        inputs = Inputs(*values)
         try:
-            name = title_for(title, inputs)
-            example = Example(name, f"{name}.", inputs.prompt, to_settings(inputs))
-            return {"name": f"{slug(name)}.toml", "text": dump_example(example)}, {"message": ""}
+            example = make_example(title, values)
+            return {"name": f"{slug(example.title)}.toml", "text": dump_example(example)}, {"message": ""}
         except PlaygroundError as problem:
             return {"name": "", "text": ""}, {"message": f"No file. {problem}"}
 
@@ -142,6 +147,26 @@ def sound(saved: object) -> Saved:
         and isinstance(kept.get("prompt"), str)
         and isinstance(kept.get("settings"), dict)
     ]
+
+
+def checks_of(kept: Mapping[str, Any]) -> list[str]:
+    """Those of an example that a browser stored; the examples of earlier versions have none."""
+    checks = kept.get("checks")
+    return [check for check in checks if isinstance(check, str)] if isinstance(checks, list) else []
+
+
+def make_example(title: str, values: Sequence[Any]) -> Example:
+    """From a title and the values of `Inputs` and of the checks' field. Raises `InvalidInput`."""
+    *fields, checks = values
+    inputs = Inputs(*fields)
+    name = title_for(title, inputs)
+    return Example(name, f"{name}.", inputs.prompt, to_settings(inputs), checks=lines_of(checks))
+
+
+def lines_of(checks: object) -> list[str]:
+    """The checks of a field: one a line; empty ones and comments are none."""
+    lines = (line.strip() for line in str(checks or "").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def title_for(title: str, inputs: Inputs) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 from codegen_ui.gallery import Example
 from codegen_ui.service import Service
 from codegen_ui.ui.box_panel import BoxPanel
+from codegen_ui.ui.checks_panel import ChecksPanel, VerdictsPanel
 from codegen_ui.ui.endpoint import Endpoint
 from codegen_ui.ui.gallery_panel import GalleryPanel, KeepPanel
 from codegen_ui.ui.live_panel import LivePanel
@@ -18,6 +19,7 @@ from codegen_ui.ui.output_panel import OutputPanel
 from codegen_ui.ui.patience import PatientBlocks
 from codegen_ui.ui.prompt_panel import PromptPanel
 from codegen_ui.ui.records_panel import RecordsPanel
+from codegen_ui.ui.samples_panel import SamplesPanel
 from codegen_ui.ui.session import Sessions
 from codegen_ui.ui.settings_panel import SettingsPanel
 from codegen_ui.ui.theme import make_look
@@ -50,10 +52,13 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
             with gr.Column(scale=5, min_width=320, elem_id="cg-left"):
                 prompt = PromptPanel(service, sessions)
                 settings = SettingsPanel(service)
+                checks = ChecksPanel()
                 keep = KeepPanel()
             with gr.Column(scale=7, min_width=320, elem_id="cg-right"):
                 live = LivePanel()
                 output = OutputPanel()
+                VerdictsPanel()
+        samples = SamplesPanel(service)
         records = RecordsPanel(sessions.records)
         box = BoxPanel(service)
 
@@ -62,8 +67,9 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         settings.wire(model)
         prompt.wire(blocks, model, settings, inputs, (output, live, records))
         live.wire(settings, prompt)
-        gallery.wire(blocks, model, prompt, inputs)
-        keep.wire(gallery, inputs)
+        gallery.wire(blocks, model, prompt, [*inputs, checks.lines])
+        samples.wire(blocks, model, inputs)
+        keep.wire(gallery, [*inputs, checks.lines])
         Endpoint(sessions)
     blocks.queue(api_open=False, default_concurrency_limit=max_events)
     look = make_look()

@@ -10,6 +10,7 @@ import gradio as gr
 from codegen_ui import highlight
 
 STATIC = Path(__file__).parent / "static"
+STYLES = ("page.css", "samples.css")
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "Liberation Mono", "monospace")
 
@@ -25,7 +26,7 @@ class Look:
 
 def make_look() -> Look:
     """Read the page's own files; nothing is fetched from another host."""
-    css = (STATIC / "page.css").read_text(encoding="utf-8") + highlight.css("#cg-output")
+    css = "".join((STATIC / name).read_text(encoding="utf-8") for name in STYLES) + highlight.css("#cg-output")
     script = (STATIC / "page.js").read_text(encoding="utf-8")
     return Look(make_theme(), css, f"<script>\n{script}\n</script>")
 

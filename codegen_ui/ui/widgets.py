@@ -29,6 +29,21 @@ def drawn(value: object, template: str, draw: str, elem_id: str, events: tuple[s
     )
 
 
+def drawn_apart(value: object, template: str, part: str, elem_id: str, events: tuple[str, ...] = ()) -> gr.HTML:
+    """Like `drawn`, by a script of its own, `static/PART.js`, which is loaded when there is first something to draw.
+
+    Its `start(element, fire)` gives the function that draws a value; `fire` has a function for each of `events`.
+    """
+    fire = ", ".join(f"{event}: (data) => trigger({event!r}, data)" for event in events)
+    return gr.HTML(
+        value=value,
+        html_template=template,
+        js_on_load=f"codegenUI.part({part!r}, element, props, watch, {{{fire}}})",
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
 def offers_file(listener: Callable[..., Any], make: Callable[..., Any], inputs: list[Any], *others: Any) -> None:
     """When `listener` fires, the visitor's browser saves the file that `make` gives, with a value for each of `others`.
 

@@ -16,10 +16,11 @@ function open() {
 }
 
 async function load() {
-  const texts = await Promise.all(Object.entries(PARTS).map(async ([part, name]) => {
+  // Blobs are handed over by reference: megabytes that this thread never looks at.
+  const files = await Promise.all(Object.entries(PARTS).map(async ([part, name]) => {
     const answer = await fetch(here(name));
     if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
-    return [part, await answer.text()];
+    return [part, part === "runner" ? await answer.text() : await answer.blob()];
   }));
   const frame = Object.assign(document.createElement("iframe"), { src: here("sandbox.html"), hidden: true, title: "Sandbox of the checks" });
   frame.setAttribute("sandbox", "allow-scripts");
@@ -36,7 +37,7 @@ async function load() {
       else if (data.end) jobs.get(data.id)?.end();
       else jobs.get(data.id)?.step(data);
     };
-    frame.contentWindow.postMessage(Object.fromEntries(texts), "*", [its]);
+    frame.contentWindow.postMessage(Object.fromEntries(files), "*", [its]);
   });
 }
 
@@ -62,7 +63,8 @@ export async function stop() {
 }
 
 /* Run `program`, then each of `checks`. `heard` is told of every step: {index, state, text}, where index is PROGRAM or a
-   check's, and state is passed, failed, error, unavailable, timeout or broken. Resolves to all of them, one for each check. */
+   check's, and state is passed, failed, error, unavailable, timeout or broken. Resolves to {program, checks}: the program's
+   own result and one for each check; where the program does not run, that is theirs too. */
 export async function run(program, checks, heard = () => {}) {
   const port = await open();
   const id = ++count;
@@ -77,12 +79,9 @@ export async function run(program, checks, heard = () => {}) {
     port.postMessage({ id, program, checks, modules: modulesOf(program), seconds: SECONDS });
   });
   jobs.delete(id);
-  const last = ran && ran.state !== "passed" ? ran : null;
-  const filled = results.map((result, index) => {
-    if (result) return { index, state: result.state, text: result.text };
-    return last ? { index, state: last.state, text: last.text } : { index, state: "skipped", text: "" };
-  });
-  return filled;
+  const own = ran ? { state: ran.state, text: ran.text } : { state: "skipped", text: "" };
+  const missing = own.state === "passed" ? { state: "skipped", text: "" } : own;
+  return { program: own, checks: results.map((result) => result ? { state: result.state, text: result.text } : missing) };
 }
 
 /* A result in words. */
@@ -94,9 +93,25 @@ export function words({ state, text }) {
   return text ? `${state}: ${text}` : state;
 }
 
-/* What all checks say together: green, red, or grey where they could not run. */
-export function verdict(results) {
-  if (!results.length) return "none";
-  if (results.every(({ state }) => state === "passed")) return "passed";
-  return results.some(({ state }) => state === "unavailable" || state === "broken") ? "unavailable" : "failed";
+/* What a run's checks say together: passed, failed, unparsed, unavailable where they could not run, or none. */
+export function verdict({ program, checks }) {
+  if (program.text.startsWith("SyntaxError")) return "unparsed";
+  if (!checks.length) return "none";
+  if (checks.every(({ state }) => state === "passed")) return "passed";
+  return checks.some(({ state }) => state === "unavailable" || state === "broken") ? "unavailable" : "failed";
 }
+
+/* '3/4': how many of a run's checks passed. */
+export const score = ({ checks }) => `${checks.filter(({ state }) => state === "passed").length}/${checks.length}`;
+
+/* The chance that one of k samples passes, estimated from n of which c passed: 1 - C(n - c, k) / C(n, k), without bias and
+   as a product, which does not overflow (Chen et al. 2021, 'Evaluating Large Language Models Trained on Code', section 2.1). */
+export function passAtK(n, c, k) {
+  if (n - c < k) return 1;
+  let none = 1;
+  for (let i = n - c + 1; i <= n; i += 1) none *= 1 - k / i;
+  return 1 - none;
+}
+
+/* The checks of a text field: one a line, empty ones and comments left out. */
+export const linesOf = (text) => text.split("\n").map((line) => line.trim()).filter((line) => line && !line.startsWith("#"));

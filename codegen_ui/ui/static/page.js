@@ -24,6 +24,19 @@ window.codegenUI = (() => {
     redraw();
   }
 
+  /* A panel whose script is a file of its own, loaded when there is first something to draw: `start(element, fire)` of it
+     gives the function that draws. */
+  function part(name, element, props, watch, fire) {
+    let drawing = null;
+    follow(props, watch, (value) => {
+      if (!drawing && !Object.keys(value).length) return;
+      drawing ||= script(name).then((module) => module.start(element, fire));
+      drawing.then((draw) => draw(props.value));
+    });
+  }
+
+  const script = (name) => import(new URL(`own/${name}.js`, document.baseURI).href);
+
   function texts(element, props, watch) {
     follow(props, watch, (value) => {
       setTexts(element, value);
@@ -79,7 +92,7 @@ window.codegenUI = (() => {
       shown = lines.slice();
       if (sticky) scroll.scrollTop = scroll.scrollHeight;
     });
-    const text = () => [...code.children].map((line) => line.textContent).join("\n");
+    const text = outputText;
     const bar = element.querySelector(".cg-bar");
     bar.querySelector("[data-act=copy]").addEventListener("click", async (event) => {
       const done = await copy(text());
@@ -89,6 +102,26 @@ window.codegenUI = (() => {
       const name = (text().match(/^(?:async )?(?:def|class) +(\w+)/m) || [0, "completion"])[1];
       save({ name: name + ".py", text: text() + (text().endsWith("\n") ? "" : "\n") });
     });
+  }
+
+  /* The checks of the completion, run at its end: their script, and Brython, are loaded when there are first any. */
+  function verdicts(element) {
+    const checks = () => document.querySelector("#cg-checks textarea")?.value ?? "";
+    let shown = false;
+    element.hidden = true;
+    const judge = async () => {
+      if (!shown && !checks().trim()) return;
+      shown = true;
+      (await script("verdicts")).show(element, outputText(), checks());
+    };
+    // The output is drawn in the same turn as the figures that tell of the end.
+    document.addEventListener("cg-ended", ({ detail }) => { if (detail.tone === "done") setTimeout(judge, 30); });
+    element.querySelector("[data-act=again]").addEventListener("click", judge);
+  }
+
+  /* Prompt and completion, as the output shows them. */
+  function outputText() {
+    return [...document.querySelectorAll("#cg-output .line")].map((line) => line.textContent).join("\n");
   }
 
   function live(element, props, watch, again) {
@@ -106,6 +139,7 @@ window.codegenUI = (() => {
     const area = element.querySelector("polygon");
     const svg = element.querySelector("svg");
     const box = svg.viewBox.baseVal;
+    let busy = false;
     follow(props, watch, (value) => {
       setTexts(element, value);
       element.dataset.tone = value.tone;
@@ -123,6 +157,8 @@ window.codegenUI = (() => {
       const begins = value.busy && !document.body.classList.contains("cg-busy");
       document.body.classList.toggle("cg-busy", Boolean(value.busy));
       if (begins && narrow) element.scrollIntoView({ block: "start" });
+      if (busy && !value.busy) document.dispatchEvent(new CustomEvent("cg-ended", { detail: value }));
+      busy = Boolean(value.busy);
     });
   }
 
@@ -264,5 +300,5 @@ window.codegenUI = (() => {
   }
 
   document.addEventListener("keydown", onKey, true);
-  return { texts, head, output, live, gallery, runs, save };
+  return { texts, head, output, live, gallery, runs, verdicts, part, script, save, copy, flash, type, button, editor, outputText };
 })();

@@ -1,0 +1,139 @@
+"""Several samples of one prompt side by side, for the page: how often does the model get it right?
+
+The engine computes the prompt once and gives what it has to every sample of it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from codegen_ui.errors import InvalidInput, PlaygroundError
+from codegen_ui.follow import follow
+from codegen_ui.generation import Generation, Snapshot
+from codegen_ui.kinds import Integer
+from codegen_ui.metrics import State
+from codegen_ui.request import MAX_SEED, GenerationRequest
+from codegen_ui.service import Service
+from codegen_ui.ui import figures
+from codegen_ui.ui.inputs import Inputs, parse_seed, to_request
+from codegen_ui.ui.run import CLOCK_SECONDS, Run
+
+MAX_SAMPLES = 16
+SWEEP = (0.2, 0.6, 1.0)
+"""The temperatures of a sweep: those of the CodeGen paper's evaluation are 0.2, 0.6 and 0.8."""
+PAUSE_SECONDS = 0.15
+
+Card = dict[str, str]
+Grid = dict[str, Any]
+"""What the page draws: `cards`, each plain text by name, the prompt, and how it goes as a whole."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One of them: its request, and the seed that reproduces it in a run of its own."""
+
+    request: GenerationRequest
+    seed: int
+
+
+def plan(inputs: Inputs, count: object, temperatures: Sequence[float], visitor: str) -> list[Sample]:
+    """`count` samples at each temperature, their seeds one after another. Raises `InvalidInput`, naming the field."""
+    number = Integer(1, MAX_SAMPLES).check("samples", count)
+    given = parse_seed(inputs.seed)
+    first = secrets.randbelow(2**31) if given is None else given
+    samples = []
+    for temperature in temperatures:
+        for index in range(number):
+            seed = (first + index) % (MAX_SEED + 1)
+            chosen = replace(inputs, temperature=temperature, seed=str(seed))
+            samples.append(Sample(to_request(chosen, visitor), seed))
+    return samples
+
+
+class Grids:
+    """Runs grids, one at a time for each tab."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._running: dict[str, list[Run]] = {}
+
+    async def run(
+        self, key: str, inputs: Inputs, model: str | None, count: object, temperatures: Sequence[float]
+    ) -> AsyncGenerator[Grid, None]:
+        """The grid as it changes; the last one is not busy. Errors become its note; nothing is raised."""
+        self.stop(key)
+        runs: list[Run] = []
+        self._running[key] = runs
+        number, began = secrets.token_hex(4), time.monotonic()
+        grid: Grid = {"run": number, "note": "", "busy": "1", "prompt": inputs.prompt, "cards": []}
+        try:
+            samples = plan(inputs, count, temperatures, key)
+            runs.extend(Run(self._service, model) for _ in samples)
+            async for status in runs[0].loading():
+                yield {**grid, "note": figures.progress(status)}
+            if runs[0].stopped:
+                yield {**grid, "busy": "", "note": "Stopped before the model was loaded."}
+                return
+            generations = [await run.submit(sample.request) for run, sample in zip(runs, samples, strict=True)]
+            news = follow(generations, every=lambda: PAUSE_SECONDS, heartbeat=CLOCK_SECONDS)
+            ended = 0
+            async for item in news:
+                ended += item is not None and item.ended
+                if item is None or item.ended or item.index == 0:
+                    yield {**grid, **show(samples, generations, time.monotonic() - began)}
+            yield {**grid, **show(samples, generations, time.monotonic() - began), "busy": ""}
+        except InvalidInput as problem:
+            yield {
+                **grid,
+                "busy": "",
+                "note": f"{problem.field}: {problem.value} is not allowed; it must be {problem.limit}.",
+            }
+        except PlaygroundError as error:
+            yield {**grid, "busy": "", "note": str(error)}
+        finally:
+            for run in runs:
+                run.stop()
+            if self._running.get(key) is runs:
+                del self._running[key]
+
+    def stop(self, key: str) -> None:
+        """Stop a tab's grid; its stream shows the end itself."""
+        for run in self._running.get(key, ()):
+            run.stop()
+
+
+def show(samples: Sequence[Sample], generations: Sequence[Generation], seconds: float) -> Grid:
+    """Cards and the figures of all."""
+    snapshots = [generation.snapshot() for generation in generations]
+    return {
+        "cards": [card(sample, snapshot) for sample, snapshot in zip(samples, snapshots, strict=True)],
+        "figures": summary(snapshots, seconds),
+    }
+
+
+def card(sample: Sample, snapshot: Snapshot) -> Card:
+    reason, metrics = snapshot.finish_reason, snapshot.metrics
+    return {
+        "seed": str(sample.seed),
+        "temperature": f"{sample.request.sampling.temperature:g}",
+        "state": figures.state_text(snapshot),
+        "ended": "" if reason is None else "1",
+        "text": snapshot.text,
+        "why": "" if reason is None else figures.REASONS[reason],
+        "figures": f"{metrics.output_tokens:,} tokens · {figures.seconds(metrics.latency_seconds)}",
+        "note": "" if snapshot.error is None else str(snapshot.error),
+    }
+
+
+def summary(snapshots: Sequence[Snapshot], seconds: float) -> str:
+    """'812 tokens in 1.9 s, 427 tokens/s together; the prompt's 41 tokens computed once, taken from there 7 times'."""
+    tokens = sum(snapshot.metrics.output_tokens for snapshot in snapshots)
+    shared = sum(snapshot.metrics.cached_prompt_tokens > 0 for snapshot in snapshots)
+    text = f"{tokens:,} tokens in {figures.seconds(seconds)}, {figures.rate(tokens / seconds)} tokens/s together"
+    if len(snapshots) > 1 and shared and all(snapshot.metrics.state is not State.QUEUED for snapshot in snapshots):
+        text += f"; the prompt's KV cache shared by {shared} of {len(snapshots)}"
+    return text

@@ -1,0 +1,92 @@
+"""The page over the bundled checkpoint, and tabs of it that may ask no other host and fail in no script."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from fake_engine import wait_until
+from web import running
+
+from codegen_ui.announce import Announcer
+from codegen_ui.gallery import load_gallery
+from codegen_ui.options import Settings
+from codegen_ui.server import create_app, make_service
+from codegen_ui.service import Phase
+from codegen_ui.ui.page import build_page
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+CHECKPOINT = ROOT / "codegen_ui" / "bundled" / "checkpoint" / "model.safetensors"
+PICTURES = EXAMPLES / "screenshots"
+SCREENSHOTS = "CODEGEN_UI_SCREENSHOTS"
+WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 800}
+
+
+@contextmanager
+def bundled_page(**options: Any) -> Iterator[str]:
+    """The address of the real app over the bundled checkpoint, which is ready."""
+    if not CHECKPOINT.is_file():
+        pytest.skip("the bundled checkpoint is not in this checkout")
+    settings = Settings(model=("bundled",), **options)
+    service = make_service(settings, Announcer("", print))
+    with running(create_app(service, build_page(service, load_gallery(EXAMPLES)), settings)) as address:
+        wait_until(lambda: service.status().phase is Phase.READY, 120)
+        yield address
+
+
+@contextmanager
+def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator[Any]:
+    """A fresh visitor's tab. At its end no request may have left for another host, and no script have failed."""
+    foreign: list[str] = []
+    broken: list[str] = []
+    host = urlsplit(address).netloc
+
+    def note(request: Any) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != host:
+            foreign.append(request.url)
+
+    context = browser.new_context(**{"viewport": WIDE, **options})
+    page = context.new_page()
+    page.on("request", note)
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.goto(f"{address}/{query}")
+    page.wait_for_selector("#cg-live [data-tone]", state="attached")
+    page.wait_for_selector("#cg-generate")
+    try:
+        yield page
+    finally:
+        context.close()
+    assert foreign == []
+    assert broken == []
+
+
+def until(page: Any, condition: str, seconds: float = 60, argument: Any = None) -> None:
+    """Wait for a condition in the page's own words."""
+    page.wait_for_function(condition, arg=argument, timeout=seconds * 1000)
+
+
+def pick(page: Any, title: str) -> None:
+    """Click an example and wait for the end of its run."""
+    page.get_by_role("button", name=title, exact=True).first.click()
+    until(page, "document.querySelector('.cg-state').textContent === 'done'")
+
+
+def set_number(page: Any, field: str, value: float) -> None:
+    """Type into the number beside a slider."""
+    box = page.locator(f"#{field} input[type=number]")
+    box.fill(str(value))
+    box.blur()
+
+
+def picture(element: Any, name: str) -> None:
+    """A screenshot for the README, where the run was asked for them."""
+    if os.environ.get(SCREENSHOTS):
+        element.screenshot(path=str(PICTURES / f"{name}.png"))
