@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 
 from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
-from codegen_ui.generation import Completion, EngineStats, ModelInfo, Snapshot, TokenEvent, TokenLogprob
-from codegen_ui.metrics import MetricsRecorder
+from codegen_ui.generation import EngineStats, ModelInfo, TokenEvent, TokenLogprob
+from codegen_ui.readable import ReadableGeneration
 from codegen_ui.request import FinishReason, GenerationRequest, StopAt
 from codegen_ui.service import Loaded, Phase, Service
 from codegen_ui.stopping import Stopper
@@ -24,98 +24,31 @@ def word_ids(text: str) -> tuple[int, ...]:
     return tuple(len(word) for word in text.split())
 
 
-class FakeGeneration:
+class FakeGeneration(ReadableGeneration):
     """The `Generation` protocol over a script."""
 
-    ids = itertools.count(1)
-
     def __init__(self, request: GenerationRequest, prompt_ids: tuple[int, ...], max_new_tokens: int) -> None:
-        self.id = f"fake-{next(self.ids)}"
-        self.request = request
+        seed = 7 if request.sampling.seed is None else request.sampling.seed
+        super().__init__(request, seed=seed, arrival=time.monotonic(), max_new_tokens=max_new_tokens)
         self.prompt_ids = prompt_ids
-        self.seed = 7 if request.sampling.seed is None else request.sampling.seed
         self.max_new_tokens = max_new_tokens
-        self.recorder = MetricsRecorder(time.monotonic(), max_new_tokens=max_new_tokens, seed=self.seed)
         self.recorder.prompt(len(prompt_ids))
         self.cancelled = threading.Event()
-        self._changed = threading.Condition(threading.RLock())
-        self._events: list[TokenEvent] = []
-        self._text = ""
-        self._reason: FinishReason | None = None
-        self._error: PlaygroundError | None = None
-        self._watchers: list[Callable[[], None]] = []
-
-    @property
-    def ended(self) -> bool:
-        return self._reason is not None
-
-    def __iter__(self) -> Iterator[str]:
-        seen = 0
-        while True:
-            with self._changed:
-                while len(self._events) == seen and self._reason is None:
-                    self._changed.wait()
-                events, ended = self._events[seen:], self._reason is not None
-            seen += len(events)
-            yield from (event.text for event in events if event.text)
-            if ended:
-                if self._error is not None:
-                    raise self._error
-                return
 
     def cancel(self) -> None:
         self.cancelled.set()
-
-    def result(self, timeout: float | None = None) -> Completion:
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._reason is not None, timeout):
-                raise TimeoutError
-            assert self._reason is not None
-            if self._error is not None:
-                raise self._error
-            ids = tuple(event.token_id for event in self._events if event.token_id is not None)
-            metrics = self.recorder.snapshot(time.monotonic())
-            return Completion(self._text, ids, self._reason, metrics, self.prompt_ids, self.seed, tuple(self._events))
-
-    def snapshot(self) -> Snapshot:
-        with self._changed:
-            return Snapshot(self._text, self.recorder.snapshot(time.monotonic()), self._reason, self._error)
-
-    def tokens(self, start: int = 0) -> tuple[TokenEvent, ...]:
-        with self._changed:
-            return tuple(self._events[start:])
-
-    def subscribe(self, wake: Callable[[], None]) -> None:
-        with self._changed:
-            if self._reason is None:
-                self._watchers.append(wake)
-                return
-        wake()
 
     def add(self, text: str, token_id: int, token: str) -> None:
         now = time.monotonic()
         wanted = self.request.logprobs
         chosen = None if wanted is None else TokenLogprob(token, -0.25, token_id)
         top = tuple(TokenLogprob(f"alt{i}", -1.0 - i, 100 + i) for i in range(wanted or 0))
-        with self._changed:
-            self.recorder.tokens(now)
-            self._events.append(TokenEvent(text, token_id, chosen, top, now))
-            self._text += text
-        self._notify()
+        self._add(now, [token_id], [TokenEvent(text, token_id, chosen, top, now)], [text])
+        self.notify()
 
     def end(self, reason: FinishReason, rest: str = "", error: PlaygroundError | None = None) -> None:
-        with self._changed:
-            self.recorder.finished(time.monotonic(), early=reason is not FinishReason.LENGTH)
-            self._text += rest
-            self._reason, self._error = reason, error
-        self._notify()
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-            watchers = list(self._watchers)
-        for wake in watchers:
-            wake()
+        self._end(time.monotonic(), reason, error, rest)
+        self.notify()
 
 
 class FakeEngine:
@@ -157,6 +90,8 @@ class FakeEngine:
         return sum(generation.snapshot().finish_reason is None for generation in self.generations)
 
     def submit(self, request: GenerationRequest) -> FakeGeneration:
+        if self._closed.is_set():
+            raise GenerationFailed("The engine is closed.")
         if self.active >= self.max_active:
             raise Busy(self.max_active)
         prompt = word_ids(request.prompt) if isinstance(request.prompt, str) else tuple(request.prompt)
