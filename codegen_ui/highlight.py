@@ -17,7 +17,10 @@ from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String
 
 LIMIT = 20_000
-"""Characters that are highlighted; what comes before the last so many is shown plain."""
+"""Characters of the prompt that are highlighted; what comes before the last so many is shown plain."""
+TAIL = 4_000
+"""Characters that an update lexes at most. A text in which the lexer finds no rest for longer, such as one line of that
+length, is shown plain from there on until the full pass at its end: it would cost the square of its length."""
 
 CLASSES = {
     Comment: "c",
@@ -109,12 +112,12 @@ class IncrementalHighlighter:
 
     def __init__(self, prompt: str) -> None:
         self._prompt = prompt
-        self._plain = prompt.find("\n", len(prompt) - LIMIT) + 1 if len(prompt) > LIMIT else 0
+        self._plain = plain_until(prompt)
         self._text = prompt
         self._lines: list[str] = []
         self._rests: list[tuple[int, int]] = []
         """Where the lexer was at rest: line, position in the text."""
-        self._lex(0, 0)
+        self._lex(0, 0, LIMIT)
 
     def update(self, completion: str) -> list[str]:
         """The HTML lines of prompt + `completion`, the whole completion so far. A new list at each call."""
@@ -127,23 +130,30 @@ class IncrementalHighlighter:
                 self._rests.pop()
             line, position = self._rests.pop() if self._rests else (0, 0)
             self._text = text
-            self._lex(line, position)
+            self._lex(line, position, TAIL)
         return list(self._lines)
 
     def final(self, completion: str) -> list[str]:
         """The same in one full pass, for the finished text."""
         self._text = self._prompt + completion
         self._rests.clear()
-        self._lex(0, 0)
+        self._lex(0, 0, len(self._text))
         return list(self._lines)
 
-    def _lex(self, line: int, position: int) -> None:
-        """Make the lines from `line` on, which begins at `position`, anew."""
+    def _lex(self, line: int, position: int, most: int) -> None:
+        """Make the lines from `line` on, which begins at `position`, anew. Lexes at most `most` characters."""
         del self._lines[line:]
         row = _Row(len(self._prompt) - position)
         if position < self._plain:
-            self._lines += row.add("", self._text[position : self._plain])
+            head = list(row.add("", self._text[position : self._plain]))
+            # One string however many lines it has: each costs whoever compares or draws them.
+            self._lines += ["\n".join(head)] if head else []
             position = self._plain
+        if len(self._text) - position > most:
+            if row.empty:
+                self._rests.append((len(self._lines), position))
+            self._lines += [*row.add("", self._text[position:]), row.end()]
+            return
         context = LexerContext(self._text, position, ["root"])
         for start, kind, text in _lexer().get_tokens_unprocessed(context=context):
             # A group of a longer match begins after the context's position: no place to start from.
@@ -151,6 +161,14 @@ class IncrementalHighlighter:
                 self._rests.append((len(self._lines), start))
             self._lines += row.add(_css_class(kind), text)
         self._lines.append(row.end())
+
+
+def plain_until(prompt: str) -> int:
+    """Where highlighting begins: at a line's begin, or in the midst of one that is longer than all of it."""
+    if len(prompt) <= LIMIT:
+        return 0
+    line = prompt.find("\n", len(prompt) - LIMIT) + 1
+    return line or len(prompt) - LIMIT
 
 
 class _Row:

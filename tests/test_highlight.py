@@ -7,7 +7,7 @@ import inspect
 import re
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen_ui import highlight as module
-from codegen_ui.highlight import DARK, LIGHT, LIMIT, IncrementalHighlighter, Palette, css, highlight
+from codegen_ui.highlight import DARK, LIGHT, LIMIT, TAIL, IncrementalHighlighter, Palette, css, highlight
 
 TAG = re.compile(r'</?span(?: class="[a-z]+")?>')
 
@@ -155,13 +155,13 @@ def test_what_comes_long_before_the_end_of_a_huge_prompt_stays_plain_but_whole()
     assert len(prompt) > 2 * LIMIT
     lines = highlight(prompt, "x")
     assert plain(lines) == prompt + "x"
-    assert lines[0] == '<span class="prompt">def f(): &lt;b&gt;</span>'
+    assert lines[0].startswith('<span class="prompt">def f(): &lt;b&gt;</span>\n<span class="prompt">')
+    assert len(lines) < LIMIT, "the plain part is one string"
     assert 'class="k"' in lines[-2]
 
 
-def test_an_update_lexes_the_tail_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt = inspect.getsource(textwrap)
-    highlighter = IncrementalHighlighter(prompt + "\n\n")
+def lexed_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How many characters the lexer has been given tokens of since the last call."""
     lexed = 0
     original = module._Lexer.get_tokens_unprocessed
 
@@ -171,12 +171,55 @@ def test_an_update_lexes_the_tail_alone(monkeypatch: pytest.MonkeyPatch) -> None
             lexed += len(token[2])
             yield token
 
+    def since() -> int:
+        nonlocal lexed
+        count, lexed = lexed, 0
+        return count
+
     monkeypatch.setattr(module._Lexer, "get_tokens_unprocessed", counting)
+    return since
+
+
+@pytest.mark.parametrize("prompt", ["x+" * 90_000, "x+" * 90_000 + "\n", "\n" * 180_000, '"' * 3 + "\\\n" * 60_000])
+def test_a_huge_prompt_costs_little_at_every_update_whatever_its_lines(
+    monkeypatch: pytest.MonkeyPatch, prompt: str
+) -> None:
+    lexed = lexed_by(monkeypatch)
+    highlighter = IncrementalHighlighter(prompt)
+    assert lexed() <= LIMIT
+    completion = ""
+    for _ in range(20):
+        completion += "pass; "
+        lines = highlighter.update(completion)
+        assert lexed() <= TAIL
+        assert plain(lines) == prompt + completion
+        assert len(lines) <= LIMIT + 2
+    assert plain(highlighter.final(completion)) == prompt + completion
+    assert lexed() <= LIMIT + len(completion)
+
+
+def test_a_line_too_long_to_lex_at_every_update_is_coloured_at_its_end() -> None:
+    highlighter = IncrementalHighlighter("x = 1\n")
+    completion = "z = 2\n"
+    for _ in range(100):
+        completion += "y = 'a'; " * 10
+        lines = highlighter.update(completion)
+    assert 'class="n"' in lines[0]
+    assert 'class="n"' in lines[1]
+    assert 'class="s"' not in lines[2]
+    assert highlighter.final(completion) == highlight("x = 1\n", completion)
+    assert 'class="s"' in highlighter.final(completion)[2]
+
+
+def test_an_update_lexes_the_tail_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = inspect.getsource(textwrap)
+    highlighter = IncrementalHighlighter(prompt + "\n\n")
+    lexed = lexed_by(monkeypatch)
     completion = ""
     for _ in range(50):
         completion += "x = g(y)\n"
         highlighter.update(completion)
-    assert lexed < 50 * 40
+    assert lexed() < 50 * 40
 
 
 def test_an_update_at_300_lines_takes_a_few_milliseconds() -> None:
