@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
-from codegen_ui.main import main
+# An interrupt while modules are being imported ends the process without a trace of where it was.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from codegen_ui.main import command  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
 
@@ -41,6 +43,16 @@ class Announcer:
         self._stages[status.name] = status.stage
         self._last = now
         self._write(f"{status.name}: {status.stage}{progress(status.done, status.total)} ...")
+
+
+def say(line: str) -> None:
+    """A line to the terminal. Where nobody reads it any more (`app.py | head`) or the disk behind it is full, the
+    playground goes on without a word."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        # What could not be written is still in the stream's buffer, and would fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def place(address: str, root_path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class PlaygroundError(Exception):
     """Base of every error whose text is meant for people."""
@@ -53,15 +55,22 @@ class ModelUnavailable(PlaygroundError):
 
 
 class Busy(PlaygroundError):
-    """The queue is full; ``limit`` requests are waiting already.
+    """The queue is full; ``limit`` requests are waiting already, or, where it is ``own``, the visitor's own limit.
 
-    Where the queues are other servers', ``limit`` is None and ``reason`` says which are full.
+    Where the queues are other servers', ``limit`` is None and ``reason`` says which are full. ``retry_seconds`` says
+    when to try again, where that is known.
     """
 
-    def __init__(self, limit: int | None, reason: str = "") -> None:
+    def __init__(self, limit: int | None, reason: str = "", *, own: bool = False) -> None:
         self.limit = limit
-        reason = reason or f"The queue is full: {limit} requests are waiting already"
-        super().__init__(f"{reason}. Please try again in a moment.")
+        self.own = own
+        self.retry_seconds: float | None = None
+        self._reason = reason or f"The queue is full: {limit} requests are waiting already"
+        super().__init__(limit, reason)
+
+    def __str__(self) -> str:
+        when = "a moment" if self.retry_seconds is None else f"about {max(1, math.ceil(self.retry_seconds))} s"
+        return f"{self._reason}. Please try again in {when}."
 
 
 class GenerationFailed(PlaygroundError):

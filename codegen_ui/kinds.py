@@ -6,6 +6,7 @@ A kind knows neither widgets nor JSON schemas nor command lines; those are made 
 from __future__ import annotations
 
 import enum
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +186,26 @@ class Texts(Kind):
 
     def show(self, value: Any) -> str:
         return ",".join(value)
+
+
+@dataclass(frozen=True)
+class Networks(Texts):
+    """Addresses, or networks of them with the bits that they share (10.0.0.0/8)."""
+
+    metavar: ClassVar[str] = "ADDRESS"
+
+    @property
+    def limit(self) -> str:
+        return "addresses or networks such as 10.0.0.0/8"
+
+    def check(self, name: str, value: Any) -> tuple[str, ...]:
+        found = super().check(name, value)
+        for one in found:
+            try:
+                ipaddress.ip_network(one, strict=False)
+            except ValueError:
+                raise InvalidInput(name, one, self.limit) from None
+        return found
 
 
 @dataclass(frozen=True)

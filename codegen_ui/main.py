@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
 
+from codegen_ui.announce import say
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.options import Settings
 from codegen_ui.settings import read_settings
+
+
+def command() -> int:
+    """The command as a process of its own: it can be interrupted at any moment."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+    return main()
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """End the process at once, successfully. While it serves, the server has handlers of its own, which end what runs
+    first and then come here.
+
+    An ordinary exit would wait for threads that are loading or computing, or take PyTorch away beneath them.
+    """
+    with suppress(OSError):
+        os.write(1, b"Stopped.\n")
+    os._exit(0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped.")
+        say("Stopped.")
     return 0
 
 
 def run(settings: Settings) -> None:
-    print("CodeGen Playground: importing the web server, a few seconds ...", flush=True)
+    say("CodeGen Playground: importing the web server, a few seconds ...")
     from codegen_ui.server import serve
 
     serve(settings)

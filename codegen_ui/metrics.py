@@ -35,7 +35,8 @@ class GenerationMetrics:
         state: see `State`.
         queue_position: 1 for the next to be served; 0 when not waiting.
         prompt_tokens: tokens the model is given; `dropped_prompt_tokens` more were cut from the left, and
-            `cached_prompt_tokens` of the given ones came from the prefix cache.
+            `cached_prompt_tokens` of the given ones came from the prefix cache, `prefilled_tokens` are computed by now,
+            those included (0 where a remote does not tell).
         output_tokens: tokens generated so far (those of a cut tail included: they cost time).
         max_new_tokens: how many the length limit would allow.
         queue_seconds: arrival to the first work on it.
@@ -59,6 +60,7 @@ class GenerationMetrics:
     prompt_tokens: int = 0
     dropped_prompt_tokens: int = 0
     cached_prompt_tokens: int = 0
+    prefilled_tokens: int = 0
     output_tokens: int = 0
     max_new_tokens: int = 0
     queue_seconds: float | None = None
@@ -92,6 +94,7 @@ class MetricsRecorder:
         self._prompt_tokens = 0
         self._dropped = 0
         self._cached = 0
+        self._prefilled = 0
         self._started: float | None = None
         self._ended: float | None = None
         self._times: list[float] = []
@@ -115,7 +118,12 @@ class MetricsRecorder:
         """A slot was given; `cached` prompt tokens need no prefill."""
         with self._lock:
             self._state, self._queue_position = State.PREFILL, 0
-            self._started, self._cached = now, cached
+            self._started, self._cached, self._prefilled = now, cached, cached
+
+    def prefilled(self, tokens: int) -> None:
+        """So many of the prompt's tokens are computed, the cached ones among them."""
+        with self._lock:
+            self._prefilled = tokens
 
     def tokens(self, now: float, count: int = 1) -> None:
         """`count` output tokens exist as of `now` (several at once when drafts were accepted)."""
@@ -152,6 +160,7 @@ class MetricsRecorder:
                 prompt_tokens=self._prompt_tokens,
                 dropped_prompt_tokens=self._dropped,
                 cached_prompt_tokens=self._cached,
+                prefilled_tokens=self._prefilled,
                 output_tokens=output,
                 max_new_tokens=self._max_new_tokens,
                 queue_seconds=None if self._started is None else self._started - self._arrival,

@@ -17,6 +17,7 @@ from codegen_ui.request import FinishReason, GenerationRequest
 
 logger = logging.getLogger("codegen_ui.requests")
 
+QUOTE_CHARACTERS = 16
 LAST_SECONDS = 2.0
 """How long the end of a server waits for the lines of the requests that end with it."""
 
@@ -142,18 +143,32 @@ class RequestLog:
             "tokens_per_second": round(figures.tokens_per_second, 1),
         }
         if snapshot.error is not None:
-            values["error"] = str(snapshot.error)
+            values["error"] = self._words(snapshot.error, ended.request)
         level = logging.WARNING if reason is FinishReason.ERROR else logging.INFO
         logger.log(level, "%s", self._line("request", values, ended.request))
 
     def refused(self, refused: Refused) -> None:
-        values: dict[str, object] = {"model": refused.model, "error": str(refused.error)}
+        values: dict[str, object] = {"model": refused.model, "error": self._words(refused.error, refused.request)}
         logger.warning("%s", self._line("refused", values, refused.request))
+
+    def _words(self, error: PlaygroundError, request: GenerationRequest) -> str:
+        """An error's text, unless it quotes a prompt that the log must not have; another server's often does."""
+        text = str(error)
+        if self._prompts or not quotes(text, str(request.prompt)):
+            return text
+        return f"{type(error).__name__}, whose words quote the prompt"
 
     def _line(self, word: str, values: dict[str, object], request: GenerationRequest) -> str:
         if self._prompts:
             values["prompt"] = str(request.prompt)
         return " ".join([word, *(f"{name}={quoted(value)}" for name, value in values.items() if value is not None)])
+
+
+def quotes(text: str, prompt: str) -> bool:
+    """Whether a text has a part of a prompt in it that is no coincidence, or all of a short one."""
+    if len(prompt) < QUOTE_CHARACTERS:
+        return len(prompt.strip()) > 3 and prompt.strip() in text
+    return any(text[at : at + QUOTE_CHARACTERS] in prompt for at in range(len(text) - QUOTE_CHARACTERS + 1))
 
 
 def milliseconds(seconds: float | None) -> float | None:

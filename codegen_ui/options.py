@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen_ui.kinds import Choice, File, Folder, Integer, Number, PathPrefix, Switch, Text, Texts
+from codegen_ui.kinds import Choice, File, Folder, Integer, Networks, Number, PathPrefix, Switch, Text, Texts
 from codegen_ui.table import Checked, row
 
 DEFAULT_MODEL = "Salesforce/codegen-350M-mono"
@@ -93,7 +93,39 @@ class ServerOptions(Checked):
         "", PathPrefix(), "path prefix that a reverse proxy serves the page under, such as /playground", unset="none"
     )
     examples: Path = row(shipped_examples(), Folder(), "folder of example prompts", unset="examples/")
-    api_key_file: Path | None = row(None, File(), "keys that may use the API, one a line", unset="open")
+    allowed_hosts: tuple[str, ...] = row(
+        (),
+        Texts(),
+        "a name that browsers may ask for this server by, such as box.example.org or *.example.org; * is any",
+        unset="addresses, localhost and this machine's own name",
+    )
+    trusted_proxies: tuple[str, ...] = row(
+        (),
+        Networks(),
+        "address or network of a proxy whose X-Forwarded-For tells the visitor's address, such as 10.0.0.0/8",
+        metavar="ADDRESS",
+        unset="none",
+    )
+    auth_file: Path | None = row(
+        None, File(), "users with a password who may come in; python -m codegen_ui.door.users writes it", unset="open"
+    )
+    api_key_file: Path | None = row(None, File(), "keys that may use API and page, one a line", unset="open")
+    open_page: bool = row(False, Switch(), "ask for no key at the page where the API asks for one")
+    step_seconds: float = row(
+        120.0,
+        Number(1, 86_400),
+        "a step of the engine that takes longer is stuck: the model is loaded anew",
+        only="local",
+    )
+    drain_seconds: float = row(
+        8.0, Number(0, 3600), "how long what runs may go on when the server is told to stop; then it ends with a reason"
+    )
+    per_visitor: int = row(
+        32, Integer(0, 10_000), "requests that a visitor may have running or waiting, by address; 0 is any number"
+    )
+    requests_per_minute: int = row(
+        1200, Integer(0, 1_000_000), "requests that a visitor may send, by address; 0 is no limit"
+    )
     log_prompts: bool = row(False, Switch(), "write prompts into the log")
 
 

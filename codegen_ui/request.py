@@ -199,3 +199,8 @@ def page_settings(table: type = GenerationRequest) -> tuple[Setting, ...]:
 def api_settings(table: type = GenerationRequest) -> tuple[Setting, ...]:
     """The settings that the API takes under the same names."""
     return tuple(one for one in rows(table, Setting) if one.origin)
+
+
+def person(visitor: str) -> str:
+    """Of a request's visitor, `ADDRESS` or `ADDRESS TAB`, the part that cannot be made up."""
+    return visitor.partition(" ")[0]

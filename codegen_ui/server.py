@@ -1,4 +1,4 @@
-"""One web server for the page and the API: FastAPI with Gradio mounted last, behind a security middleware."""
+"""One web server for the page and the API: FastAPI with Gradio mounted last, behind the door."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 # Before gradio is imported: no telemetry, no version check, no request to any other host.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -16,106 +17,73 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codegen_ui import api
-from codegen_ui.announce import Announcer, place
-from codegen_ui.errors import InvalidInput
+from codegen_ui.announce import Announcer, place, say
+from codegen_ui.door.connections import PatientProtocol
+from codegen_ui.door.door import Door, Rules
+from codegen_ui.door.envelope import Envelopes
+from codegen_ui.door.gate import Gate, read_keys, read_users
+from codegen_ui.door.hosts import known_hosts
 from codegen_ui.gallery import load_gallery
-from codegen_ui.options import DEFAULT_PORT, Settings
+from codegen_ui.listen import address_of, bind, is_loopback
+from codegen_ui.options import Settings
 from codegen_ui.service import Loader, Service
 from codegen_ui.table import Option, rows
 from codegen_ui.ui.assets import add_assets
 from codegen_ui.ui.page import Page, build_page
+from codegen_ui.watchdog import watch
 
-PORTS_TO_TRY = 100
+logger = logging.getLogger(__name__)
+
 SHUTDOWN_SECONDS = 3
 HANG_UP_SECONDS = 1
 KEEP_ALIVE_SECONDS = 75
 """Longer than a proxy keeps an idle connection to us (nginx: 60 s): a request that it sends into one that we are just
 closing would be lost, since a POST is not sent again."""
-BLOCKED = ("/gradio_api/upload", "/gradio_api/file=http", "/gradio_api/proxy=", "/monitoring")
-"""Gradio routes that this page does not use and that would take files or fetch other hosts' addresses."""
-HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; base-uri 'self'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-)
-"""Gradio compiles its templates in the browser, hence the inline scripts; no other host is ever asked."""
-
-
-class Security:
-    """ASGI middleware: keeps `BLOCKED` routes shut, adds `HEADERS`, and lets no foreign origin read an answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path.startswith(BLOCKED):
-            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"This route is closed.\n"})
-            return
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                # Gradio answers any Origin with credentials allowed; same-origin pages need none of those headers.
-                kept = [(k, v) for k, v in message["headers"] if not k.lower().startswith(b"access-control-")]
-                # A route with a policy of its own (the sandbox of the checks) keeps it: two would both have to hold.
-                own = {k.lower() for k, _ in kept}
-                message = {**message, "headers": [*kept, *(header for header in HEADERS if header[0] not in own)]}
-            await send(message)
-
-        await self.app(scope, receive, guarded)
+DRAIN_LOOK_SECONDS = 0.05
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which ends the generations before it shuts down.
+    """uvicorn's server, which lets the generations end, or ends them, before it shuts down.
 
     By itself it would first wait for requests to end and then cancel those that do not, who hear nothing of why; the
-    application is told only after that.
+    application is told only after that. A second interrupt does not wait.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, drain_seconds: float = 0.0) -> None:
         super().__init__(config)
         self._service = service
+        self._drain_seconds = drain_seconds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.to_thread(self._service.close)
-        hanging_up = asyncio.get_running_loop().call_later(HANG_UP_SECONDS, self._hang_up)
+        loop = asyncio.get_running_loop()
+        self._service.drain()
+        until = loop.time() + self._drain_seconds
+        while self._service.busy and loop.time() < until and not self.force_exit:
+            await asyncio.sleep(DRAIN_LOOK_SECONDS)
+        await self._close_engines()
+        hanging_up = loop.call_later(HANG_UP_SECONDS, self._hang_up)
         await super().shutdown(sockets)
         hanging_up.cancel()
+
+    async def _close_engines(self) -> None:
+        """In a thread that nobody has to wait for: an engine whose step is stuck never closes."""
+        closed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def close() -> None:
+            self._service.close()
+            loop.call_soon_threadsafe(closed.set)
+
+        threading.Thread(target=close, name="close engines", daemon=True).start()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(closed.wait(), SHUTDOWN_SECONDS)
 
     def _hang_up(self) -> None:
         """Every answer has been sent by now: what is still open is a page's heartbeat, which never ends by itself."""
         for connection in list(self.server_state.connections):
             connection.transport.close()
-
-
-def bind(settings: Settings) -> socket.socket:
-    """A listening socket on the port asked for, or on the first free one. Raises `InvalidInput`."""
-    ports = [settings.port] if settings.port else range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TO_TRY)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    for port in ports:
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, port))
-            return listener
-        except socket.gaierror:
-            listener.close()
-            raise InvalidInput("host", settings.host, "an address of this machine, such as 127.0.0.1") from None
-        except (OSError, OverflowError) as error:
-            listener.close()
-            reason = error
-    where = f"{settings.port}" if settings.port else f"{DEFAULT_PORT} to {DEFAULT_PORT + PORTS_TO_TRY - 1}"
-    raise InvalidInput("port", where, f"a port that is free on {settings.host} ({reason})")
 
 
 def make_service(settings: Settings, announce: Announcer) -> Service:
@@ -130,28 +98,55 @@ def make_service(settings: Settings, announce: Announcer) -> Service:
             settings.backend_key_file,
             deadline_seconds=settings.deadline_seconds,
         )
-        return Service([settings.backend_model or "remote"], load, announce)
+        return Service([settings.backend_model or "remote"], load, announce, per_visitor=settings.per_visitor)
     from codegen_ui.loading import LoadPlan, make_loader
 
     load = make_loader(**{row.name: getattr(settings, row.name) for row in rows(LoadPlan, Option)})
-    return Service(settings.model, load, announce)
+    return Service(settings.model, load, announce, per_visitor=settings.per_visitor)
+
+
+def make_gate(settings: Settings) -> Gate:
+    """Who may come in. Raises `InvalidInput` where a file of keys or users cannot be used."""
+    return Gate(read_keys(settings.api_key_file), read_users(settings.auth_file))
+
+
+def make_rules(settings: Settings) -> Rules:
+    return Rules(
+        allowed_hosts=(*known_hosts(settings.host), *settings.allowed_hosts),
+        trusted_proxies=settings.trusted_proxies,
+        requests_per_minute=settings.requests_per_minute,
+        open_page=settings.open_page,
+    )
+
+
+def make_envelopes(page: Page) -> Envelopes:
+    """What the page's handlers take."""
+    handlers = [one for one in page.blocks.get_config_file()["dependencies"] if one["backend_fn"]]
+    generate = next(len(one["inputs"]) for one in handlers if one["api_name"] == "generate")
+    return Envelopes({one["id"]: len(one["inputs"]) for one in handlers}, generate)
 
 
 def create_app(service: Service, page: Page, settings: Settings) -> FastAPI:
-    """The API's routes, then the page. The first model begins to load when the server has begun to listen."""
+    """The API's routes, then the page, behind the door. The first model begins to load when the server listens.
+
+    Raises `InvalidInput` where a file of keys or users cannot be used.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
+        watching = asyncio.create_task(watch(service, settings.step_seconds))
         yield
-        await asyncio.to_thread(service.close)
+        watching.cancel()
+        service.drain()
 
+    gate = make_gate(settings)
     app = FastAPI(title="CodeGen Playground", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(Security)
+    app.add_middleware(Door, rules=make_rules(settings), gate=gate, envelopes=make_envelopes(page))
     api.register(
         app,
         service,
-        keys=api.read_keys(settings.api_key_file),
+        gate,
         log_prompts=settings.log_prompts,
         root_path=settings.root_path,
     )
@@ -178,8 +173,9 @@ def serve(settings: Settings) -> None:
     """Serve until interrupted. Raises `InvalidInput` where the port or an option cannot be used."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    listener = bind(settings)
+    listener = bind(settings.host, settings.port)
     address = place(address_of(listener), settings.root_path)
+    warn_if_open(settings)
     service = make_service(settings, Announcer(address, say))
     page = build_page(service, load_gallery(settings.examples))
     app = create_app(service, page, settings)
@@ -189,21 +185,21 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         log_level="warning",
+        http=PatientProtocol,
+        proxy_headers=False,  # the door's `Proxies` reads them
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     try:
-        Server(config, service).run(sockets=[listener])
+        Server(config, service, settings.drain_seconds).run(sockets=[listener])
     finally:
         service.close()
 
 
-def address_of(listener: socket.socket) -> str:
-    """The address to open in a browser on this machine."""
-    host, port = listener.getsockname()[:2]
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}"
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
+def warn_if_open(settings: Settings) -> None:
+    """Say so where strangers can come in."""
+    closed = settings.auth_file is not None or (settings.api_key_file is not None and not settings.open_page)
+    if not closed and not is_loopback(settings.host):
+        logger.warning(
+            "listening on %s for whoever reaches it; --auth-file asks for a user name and a password", settings.host
+        )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from codegen_ui.checkpoints.progress import Progress
-from codegen_ui.errors import InvalidInput, ModelUnavailable, PlaygroundError
+from codegen_ui.errors import Busy, InvalidInput, ModelUnavailable, PlaygroundError
 from codegen_ui.generation import Engine, Generation, ModelInfo
 from codegen_ui.request import GenerationRequest
+from codegen_ui.turns import Places, Waits
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +78,20 @@ class Service:
     """
 
     def __init__(
-        self, names: Sequence[str], load: Loader, on_change: Callable[[ModelStatus], None] = lambda status: None
+        self,
+        names: Sequence[str],
+        load: Loader,
+        on_change: Callable[[ModelStatus], None] = lambda status: None,
+        *,
+        per_visitor: int = 0,
     ) -> None:
-        """`on_change` hears of every new status, from the loading thread. Raises `InvalidInput` if `names` is empty."""
+        """`on_change` hears of every new status, from the loading thread; `per_visitor` requests may run or wait at a
+        time, or any number. Raises `InvalidInput` if `names` is empty."""
         if not names:
             raise InvalidInput("model", list(names), "at least one model")
         self.names = tuple(dict.fromkeys(names))
+        self.places = Places(per_visitor)
+        self.waits = Waits()
         self._load = load
         self._on_change = on_change
         self._lock = threading.Lock()
@@ -90,7 +99,7 @@ class Service:
         self._statuses = {name: ModelStatus(name) for name in self.names}
         self._engines: dict[str, Engine] = {}
         self._observers: list[Observer] = []
-        self._closed = False
+        self._draining = self._closed = False
 
     def observe(self, observer: Observer) -> None:
         """Tell `observer` of every request from now on."""
@@ -116,7 +125,7 @@ class Service:
             if self._closed or self._statuses[name].phase in (Phase.LOADING, Phase.READY):
                 return
             self._statuses[name] = status = ModelStatus(name, Phase.LOADING, stage="waiting to load")
-        self._on_change(status)
+        self._tell(status)
         threading.Thread(target=self._run_load, args=(name,), name=f"load {name}", daemon=True).start()
 
     def engine(self, name: str | None = None) -> Engine:
@@ -136,7 +145,9 @@ class Service:
         """Raises `ModelUnavailable`, `InvalidInput` or `Busy`."""
         name = self._known(name)
         try:
-            generation = self.engine(name).submit(request)
+            if self._draining:
+                raise ModelUnavailable(name, "the server is shutting down; please try again in a moment.")
+            generation = self._submit(request, name)
         except PlaygroundError as error:
             for observer in self._observers:
                 observer.refused(name, request, error)
@@ -145,13 +156,42 @@ class Service:
             observer.accepted(name, generation)
         return generation
 
+    def _submit(self, request: GenerationRequest, name: str) -> Generation:
+        engine = self.engine(name)
+        self.places.take(request.visitor)
+        generation = None
+        try:
+            generation = engine.submit(request)
+        except Busy as error:
+            stats = engine.stats()
+            error.retry_seconds = self.waits.seconds(name, 1, stats.slots)
+            raise
+        finally:
+            self.places.give(request.visitor, generation)
+        return generation
+
     def engines(self) -> dict[str, Engine]:
         """The ready engines by the operator's names."""
         with self._lock:
             return dict(self._engines)
 
+    @property
+    def draining(self) -> bool:
+        """Whether no request is taken any more."""
+        return self._draining
+
+    @property
+    def busy(self) -> bool:
+        """Whether any engine has a request, running or waiting."""
+        return any(stats.active + stats.waiting for stats in (engine.stats() for engine in self.engines().values()))
+
+    def drain(self) -> None:
+        """Take no more requests; those that run go on."""
+        self._draining = True
+
     def close(self) -> None:
         """Close every engine. Idempotent."""
+        self.drain()
         with self._lock:
             self._closed = True
             engines, self._engines = list(self._engines.values()), {}
@@ -188,7 +228,7 @@ class Service:
         if closed:
             loaded.engine.close()
         else:
-            self._on_change(ready)
+            self._tell(ready)
 
     def _progress(self, name: str, stage: str, done: int, total: int | None) -> None:
         self._set(ModelStatus(name, Phase.LOADING, stage=stage, done=done, total=total))
@@ -196,4 +236,11 @@ class Service:
     def _set(self, status: ModelStatus) -> None:
         with self._lock:
             self._statuses[status.name] = status
-        self._on_change(status)
+        self._tell(status)
+
+    def _tell(self, status: ModelStatus) -> None:
+        try:
+            self._on_change(status)
+        except Exception:
+            # Whoever listens may fail; the model has loaded, or not, all the same.
+            logger.exception("%s: a change of its status could not be told", status.name)

@@ -11,3 +11,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="judge the end of the function on every function and class of the standard library, not on a sample",
     )
+    parser.addoption(
+        "--fuzz-cases",
+        type=int,
+        default=5000,
+        help="how many hostile requests are sent to the page and the API",
+    )

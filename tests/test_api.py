@@ -21,6 +21,7 @@ from web import api_app, running
 
 from codegen_ui import api
 from codegen_ui.api.schemas import CompletionBody, CompletionResponse
+from codegen_ui.door.gate import read_keys
 from codegen_ui.errors import Busy, InvalidInput
 from codegen_ui.generation import Engine, EngineStats, ModelInfo
 from codegen_ui.request import GenerationRequest, StopAt
@@ -539,8 +540,8 @@ def test_keys_are_asked_for_everywhere_but_at_the_operators_routes(engine: FakeE
 def test_a_key_file_has_one_key_a_line_and_comments(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("# the editors\nsk-one\n\n  sk-two  \n")
-    assert api.read_keys(file) == frozenset({"sk-one", "sk-two"})
-    assert api.read_keys(None) is None
+    assert read_keys(file) == frozenset({"sk-one", "sk-two"})
+    assert read_keys(None) is None
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "two words\n", "schlüssel\n"])
@@ -548,9 +549,9 @@ def test_a_key_file_without_usable_keys_is_refused(tmp_path: Path, text: str) ->
     file = tmp_path / "keys"
     file.write_text(text)
     with pytest.raises(InvalidInput, match="api_key_file"):
-        api.read_keys(file)
+        read_keys(file)
     with pytest.raises(InvalidInput, match="readable"):
-        api.read_keys(tmp_path / "missing")
+        read_keys(tmp_path / "missing")
 
 
 def test_texts_are_counted_as_vllm_does(url: str) -> None:

@@ -13,9 +13,8 @@ from browser import chromium
 from fake_engine import wait_until
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
-from web import running
+from web import Headers, running
 
-from codegen_ui.server import Security
 from codegen_ui.ui.assets import add_assets
 
 pytestmark = pytest.mark.browser
@@ -76,7 +75,7 @@ def elsewhere() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     app = FastAPI()
-    app.add_middleware(Security)
+    app.add_middleware(Headers)
 
     @app.middleware("http")
     async def note(request: Request, call_next: Any) -> Any:

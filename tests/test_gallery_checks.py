@@ -15,11 +15,10 @@ from browser import chromium
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from references import NOTHING, RIGHT, WRONG
-from web import running
+from web import Headers, running
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.gallery import MAX_CHECKS, Example, dump_example, load_gallery, parse_example
-from codegen_ui.server import Security
 from codegen_ui.ui.assets import add_assets
 
 ROOT = Path(__file__).parent.parent
@@ -72,7 +71,7 @@ def test_a_right_completion_passes_and_a_wrong_one_does_not(example: Example) ->
 def page() -> Iterator[Any]:
     """A page that can load the runner, in a real browser."""
     app = FastAPI()
-    app.add_middleware(Security)
+    app.add_middleware(Headers)
     add_assets(app)
 
     @app.get("/", response_class=HTMLResponse)

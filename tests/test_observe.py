@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from fake_engine import FakeEngine
 
-from codegen_ui.errors import Busy
-from codegen_ui.observe import Ended, Refused, Reporter
+from codegen_ui.errors import BackendRefused, Busy
+from codegen_ui.observe import Ended, Refused, Reporter, RequestLog
 from codegen_ui.request import FinishReason, GenerationRequest
 
 
@@ -78,3 +79,22 @@ def test_what_never_ends_does_not_keep_a_server_from_ending(monkeypatch: pytest.
     asyncio.run(asyncio.wait_for(serve(), 5))
     assert notes.ends == []
     engine.close()
+
+
+@pytest.mark.parametrize("words", ["Invalid prompt: 'def secret_of_mine(a, b):'", "bad: def secret_of_mine(a"])
+def test_a_backends_words_that_quote_a_prompt_are_not_logged(caplog: pytest.LogCaptureFixture, words: str) -> None:
+    request = GenerationRequest("def secret_of_mine(a, b):\n    return 1\n")
+    with caplog.at_level(logging.INFO):
+        RequestLog().refused(Refused("m", request, BackendRefused("b", f"answers with HTTP 400: {words}")))
+        assert "secret" not in caplog.text
+        assert "quote the prompt" in caplog.text
+        RequestLog(prompts=True).refused(Refused("m", request, BackendRefused("b", f"answers with HTTP 400: {words}")))
+        assert "secret" in caplog.text
+
+
+def test_a_backends_other_words_are_logged_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    error = BackendRefused("b", "answers with HTTP 404: no such model\nERROR forged \x1b[31m")
+    with caplog.at_level(logging.INFO):
+        RequestLog().refused(Refused("m", GenerationRequest("def f():\n"), error))
+    assert "no such model" in caplog.text
+    assert all("\n" not in message and "\x1b" not in message for message in caplog.messages)

@@ -39,6 +39,25 @@ def test_one_visitor_is_served_in_order_of_arrival() -> None:
     assert served_order(queue_of(*mine)) == mine
 
 
+def test_made_up_tabs_of_one_address_get_no_more_than_one_tab() -> None:
+    queue = queue_of(*(sequence(f"192.0.2.7 tab{number}", 5) for number in range(50)))
+    first, late = queue.next(), sequence("192.0.2.8 tab", 5)
+    queue.add(late)
+    serve(queue, first)
+    assert queue.next() is late
+
+
+def test_tabs_of_one_address_take_turns() -> None:
+    flood = [sequence("192.0.2.7 flood", 5) for _ in range(50)]
+    queue = queue_of(*flood)
+    for _ in range(3):
+        serve(queue, queue.next())
+    late = [sequence("192.0.2.7 late", 5) for _ in range(3)]
+    for one in late:
+        queue.add(one)
+    assert served_order(queue)[:6] == [late[0], flood[3], late[1], flood[4], late[2], flood[5]]
+
+
 def test_many_requests_of_one_visitor_do_not_delay_another_by_more_than_one() -> None:
     queue = queue_of(*(sequence("flood", 5) for _ in range(50)))
     first, late = queue.next(), sequence("late", 5)

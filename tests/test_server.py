@@ -23,8 +23,9 @@ from test_proxy import proxied
 from web import api_app, running
 
 from codegen_ui.errors import InvalidInput
+from codegen_ui.listen import address_of, bind
 from codegen_ui.options import DEFAULT_PORT, Settings
-from codegen_ui.server import SHUTDOWN_SECONDS, Server, address_of, bind, create_app
+from codegen_ui.server import SHUTDOWN_SECONDS, Server, create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.ui.page import build_page
 
@@ -34,7 +35,8 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     service = Service(["fake"], lambda name, progress: Loaded(FakeEngine()))
-    with TestClient(create_app(service, build_page(service, []), Settings())) as client:
+    settings = Settings(allowed_hosts=("testserver", "box.example"))
+    with TestClient(create_app(service, build_page(service, []), settings)) as client:
         yield client
 
 
@@ -55,14 +57,35 @@ def test_the_browser_is_told_to_ask_no_other_host(client: TestClient) -> None:
     assert policy.startswith("default-src 'self'")
     assert "http" not in policy
     assert "*" not in policy
+    for directive in ("frame-ancestors 'self'", "object-src 'none'", "form-action 'none'", "connect-src 'self'"):
+        assert directive in policy
+    assert client.get("/").headers["x-content-type-options"] == "nosniff"
+    assert client.get("/nowhere").headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
-    "path", ["/gradio_api/upload", "/gradio_api/file=http://127.0.0.1/x", "/gradio_api/proxy=http://x", "/monitoring"]
+    "path",
+    [
+        "/gradio_api/upload",
+        "/gradio_api/file=http://127.0.0.1/x",
+        "/gradio_api/proxy=http://x",
+        "/monitoring",
+        "/monitoring/summary",
+        "/gradio_api/process_recording",
+        "/gradio_api/component_server",
+        "/gradio_api/deep_link",
+        "/gradio_api/vibe-edit",
+        "/gradio_api/stream/x",
+        "/gradio_api/token",
+        "/gradio_api/dev/reload",
+        "/gradio_api/queue/status",
+        "/login",
+        "/assets/%2e%2e/config",
+    ],
 )
-def test_routes_that_take_files_or_fetch_addresses_are_closed(client: TestClient, path: str) -> None:
-    assert client.get(path).status_code == 403
-    assert client.post(path).status_code == 403
+def test_routes_that_the_page_does_not_use_are_closed(client: TestClient, path: str) -> None:
+    assert client.get(path).json()["error"]["code"] == "unknown_url"
+    assert client.post(path).json()["error"]["code"] == "unknown_url"
 
 
 def test_the_route_around_the_queue_is_closed(client: TestClient) -> None:
@@ -73,20 +96,20 @@ def test_a_port_in_use_is_named_when_asked_for_and_passed_over_when_not() -> Non
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(InvalidInput, match=f"port: '{port}' is not allowed"):
-            bind(Settings(port=port))
-    with bind(Settings()) as first, bind(Settings()) as second:
-        first.listen()
+            bind("127.0.0.1", port)
+    with bind("127.0.0.1", None) as first, bind("127.0.0.1", None) as second:
         ports = [listener.getsockname()[1] for listener in (first, second)]
+    assert len(set(ports)) == 2
     assert all(DEFAULT_PORT <= port < DEFAULT_PORT + 100 for port in ports)
 
 
 def test_a_host_that_is_not_this_machine_is_named() -> None:
     with pytest.raises(InvalidInput, match="host: 'no such host'"):
-        bind(Settings(host="no such host"))
+        bind("no such host", None)
 
 
 def test_the_address_to_open_is_one_that_a_browser_here_can_reach() -> None:
-    with bind(Settings(host="0.0.0.0")) as listener:
+    with bind("0.0.0.0", None) as listener:
         port = listener.getsockname()[1]
         assert address_of(listener) == f"http://127.0.0.1:{port}"
 

@@ -44,6 +44,7 @@ from codegen_ui.ui.prompt_panel import PromptPanel, meter_value
 from codegen_ui.ui.records_panel import COLUMNS, Record, make_record, title_of, to_csv
 from codegen_ui.ui.session import Sessions
 from codegen_ui.ui.settings_panel import limits
+from codegen_ui.ui.turn_panel import TurnPanel
 
 
 class TestInputs:
@@ -326,9 +327,9 @@ class TestPage:
         service = serve(FakeEngine())
         wait_until(lambda: service.status().phase is Phase.READY)
         with gr.Blocks() as blocks:
-            model, panel = ModelPanel(service), BoxPanel(service)
-            model.wire(blocks, panel)
-        head, box, _ = asyncio.run(model.show(None))
+            model, panel, turn = ModelPanel(service), BoxPanel(service), TurnPanel(service)
+            model.wire(blocks, panel, turn)
+        head, box, _, _ = asyncio.run(model.show(None))
         assert head["tone"] == "ready"
         assert box["streams"] == "0 of 4"
 

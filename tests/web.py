@@ -11,8 +11,12 @@ from typing import Any
 import uvicorn
 from fake_engine import wait_until
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from codegen_ui import api
+from codegen_ui.door.door import Door, Rules
+from codegen_ui.door.gate import Gate
+from codegen_ui.door.headers import with_headers
 from codegen_ui.server import KEEP_ALIVE_SECONDS
 from codegen_ui.service import Service
 
@@ -36,8 +40,20 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
         listener.close()
 
 
+class Headers:
+    """ASGI middleware: the door's headers without the rest of it, for routes that only a test has."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, with_headers(send) if scope["type"] == "http" else send)
+
+
 def api_app(service: Service, keys: Iterable[str] | None = None, **options: Any) -> FastAPI:
-    """The API without a page."""
+    """The API without a page, behind its door."""
     app = FastAPI(title="CodeGen Playground", docs_url=None, redoc_url=None)
-    api.register(app, service, keys, **options)
+    gate = Gate(keys)
+    app.add_middleware(Door, rules=Rules(allowed_hosts=("*",)), gate=gate)
+    api.register(app, service, gate, **options)
     return app

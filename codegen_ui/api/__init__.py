@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from codegen_ui.api.auth import Gate, read_keys
 from codegen_ui.api.completions import add_completions
 from codegen_ui.api.documentation import add_documentation, describe
 from codegen_ui.api.models import add_models
 from codegen_ui.api.operations import EngineCollector, RequestHistograms, add_operations
 from codegen_ui.api.problems import Refusals
 from codegen_ui.api.route import add_unknown, add_unknown_operations, guarded_route
+from codegen_ui.door.gate import Gate
 from codegen_ui.observe import Reporter, RequestLog
 from codegen_ui.service import Service
 
-__all__ = ["read_keys", "register"]
+__all__ = ["register"]
 
 
 def register(
     app: FastAPI,
     service: Service,
-    keys: Iterable[str] | None = None,
+    gate: Gate | None = None,
     *,
     log_prompts: bool = False,
     root_path: str = "",
 ) -> None:
     """Add every route to `app`, and have `service` report its requests to the log and the metrics.
 
-    Call it before anything is mounted at `/`. `keys`: who may use `/v1` and `/tokenize`; None leaves them open.
+    Call it before anything is mounted at `/`. `gate`: who may use `/v1` and `/tokenize`; None leaves them open.
     `root_path`: the prefix that a proxy takes off, for the description. Create `app` with `docs_url=None,
     redoc_url=None`: FastAPI's own pages load scripts from another host, ours does not.
     """
@@ -38,18 +36,19 @@ def register(
     histograms, refusals = RequestHistograms(registry), Refusals()
     registry.register(EngineCollector(service))
     registry.register(refusals)
-    reporter = Reporter([RequestLog(prompts=log_prompts), histograms, refusals])
+    reporter = Reporter([RequestLog(prompts=log_prompts), histograms, refusals, service.waits])
     service.observe(reporter)
 
-    guarded = APIRouter(route_class=guarded_route(Gate(keys), refusals))
+    gate = gate or Gate()
+    guarded = APIRouter(route_class=guarded_route(gate, refusals))
     add_completions(guarded, service)
     add_models(guarded, service)
     add_unknown(guarded)
     open_to_all = APIRouter(lifespan=reporter.reporting)
     add_operations(open_to_all, service, registry)
     add_documentation(open_to_all, app)
-    unknown_to_all = APIRouter(route_class=guarded_route(Gate(None), refusals))
+    unknown_to_all = APIRouter(route_class=guarded_route(Gate(), refusals))
     add_unknown_operations(unknown_to_all)
     for router in (guarded, open_to_all, unknown_to_all):
         app.include_router(router)
-    describe(app, keys=keys is not None, root_path=root_path)
+    describe(app, keys=gate.closed, root_path=root_path)

@@ -87,6 +87,8 @@ def add_operations(router: APIRouter, service: Service, registry: CollectorRegis
 
 def why_not_ready(service: Service) -> str:
     """Empty when the first model serves; otherwise what it lacks, in words."""
+    if service.draining:
+        return "the server is shutting down."
     status = service.status()
     engine = service.engines().get(status.name)
     if engine is not None:

@@ -5,6 +5,7 @@ Each is counted for `/metrics` and has a line in the log."""
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 from collections import Counter
@@ -17,6 +18,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from starlette.exceptions import HTTPException
 
+from codegen_ui.door.answers import Refusal
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, ModelUnavailable, PlaygroundError
 from codegen_ui.observe import Ended, Refused, quoted
 
@@ -79,8 +81,9 @@ def from_error(error: PlaygroundError, *, told: bool = False) -> Problem:
         message = f"{param}: {error.value} is not allowed; it must be {error.limit}."
         return Problem(400, message, param=param, code="invalid_value", told=told)
     if isinstance(error, Busy):
-        headers = {"Retry-After": "2"}
-        return Problem(429, str(error), type="rate_limit_error", code="queue_full", headers=headers, told=told)
+        headers = {"Retry-After": str(math.ceil(min(max(error.retry_seconds or 2, 1), 60)))}
+        full = "too_many_requests" if error.own else "queue_full"
+        return Problem(429, str(error), type="rate_limit_error", code=full, headers=headers, told=told)
     if isinstance(error, ModelUnavailable):
         headers = {"Retry-After": "5"}
         return Problem(503, str(error), type="server_error", code="model_unavailable", headers=headers, told=told)
@@ -89,12 +92,15 @@ def from_error(error: PlaygroundError, *, told: bool = False) -> Problem:
 
 
 def from_http(error: HTTPException) -> Problem:
-    """A framework's own refusal (wrong method, a body that it cannot read) in the same shape."""
+    """The door's refusal, or a framework's own (wrong method, a body that it cannot read), in the same shape."""
     if isinstance(error, Problem):
         return error
     kind = "invalid_request_error" if error.status_code < 500 else "server_error"
+    if error.status_code == 429:
+        kind = "rate_limit_error"
+    code = error.code if isinstance(error, Refusal) else None
     message = str(error.detail) or HTTPStatus(error.status_code).phrase
-    return Problem(error.status_code, message, type=kind, headers=dict(error.headers or {}))
+    return Problem(error.status_code, message, type=kind, code=code, headers=dict(error.headers or {}))
 
 
 class Refusals:

@@ -1,4 +1,4 @@
-"""What every API route shares: the key is checked first, the body is bounded, refusals are noted and in one shape.
+"""What every API route shares: the key is checked first, refusals are noted and in one shape.
 
 So are those of what does not exist: asked for under `/v1`, it is refused in OpenAI's shape, not by the page's 404.
 """
@@ -13,14 +13,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive
 
-from codegen_ui.api.auth import Gate
 from codegen_ui.api.problems import Problem, Refusals, from_error, from_http
 from codegen_ui.api.validation import from_validation, parse, readable
+from codegen_ui.door.gate import Gate
+from codegen_ui.door.visitors import visitor_of
 from codegen_ui.errors import PlaygroundError
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 READ = "GET, HEAD"
 ALLOWED = {"/v1/completions": "POST", "/v1/models": READ, "/tokenize": "POST"}
@@ -34,7 +33,7 @@ class JsonRequest(Request):
         return parse(await self.body())
 
 
-def guarded_route(gate: Gate, refusals: Refusals, max_body_bytes: int = MAX_BODY_BYTES) -> type[APIRoute]:
+def guarded_route(gate: Gate, refusals: Refusals) -> type[APIRoute]:
     """A route class for an `APIRouter`, which lets in only who passes `gate`, before any byte of the body is read.
 
     Whatever is refused is told to `refusals`.
@@ -47,10 +46,10 @@ def guarded_route(gate: Gate, refusals: Refusals, max_body_bytes: int = MAX_BODY
 
             async def guarded(request: Request) -> Response:
                 try:
-                    key = gate.check(request.headers.get("authorization"))
-                    request.scope["codegen_ui.visitor"] = key or visitor_address(request)
-                    receive = bounded(request, max_body_bytes)
-                    return await handle(JsonRequest(request.scope, receive))
+                    address = visitor_of(request.scope)
+                    key = await gate.admit(request.headers.get("authorization"), address)
+                    request.scope["codegen_ui.visitor"] = key or address
+                    return await handle(JsonRequest(request.scope, request.receive))
                 except PlaygroundError as error:
                     problem = from_error(error)
                 except RequestValidationError as error:
@@ -70,32 +69,9 @@ def body_model(route: APIRoute) -> type[BaseModel]:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else BaseModel
 
 
-def visitor_address(request: Request) -> str:
-    return f"api-{request.client.host}" if request.client else "api"
-
-
 def visitor(request: Request) -> str:
     """Who asks, for fairness between visitors: the key's short name, or the address where no key is needed."""
     return str(request.scope["codegen_ui.visitor"])
-
-
-def bounded(request: Request, limit: int) -> Receive:
-    """The request's `receive`, raising `Problem` 413 once the body exceeds `limit` bytes."""
-    too_large = Problem(413, f"The body is larger than {limit:,} bytes.", code="body_too_large")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise too_large
-    received = 0
-
-    async def receive() -> Message:
-        nonlocal received
-        message = await request.receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise too_large
-        return message
-
-    return receive
 
 
 def add_unknown(router: APIRouter) -> None:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from codegen_ui.api.problems import Problem
+from codegen_ui.door.bodies import uncollected
 from codegen_ui.errors import shorten
 
 Schema = Mapping[str, Any]
@@ -32,7 +33,8 @@ TEXTS = ("prompt", "suffix", "stop", "user")
 def parse(content: bytes) -> Any:
     """A body's JSON. Raises `Problem` 400 saying where and why it is none."""
     try:
-        return json.loads(content)
+        with uncollected():
+            return json.loads(content)
     except UnicodeDecodeError as error:
         found = f"byte 0x{error.object[error.start]:02x} at position {error.start} is not {error.encoding.upper()}"
     except json.JSONDecodeError as error:

@@ -32,6 +32,10 @@ class Server:
         self._begin = time.monotonic()
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def __enter__(self) -> Server:
         self.page_seconds = self._wait("/")
         self.ready_seconds = self._wait("/readyz")

@@ -149,12 +149,17 @@ class EngineCore:
             self.scheduler.advance(work, [one.token for one in kept])
             if kept:
                 self._give(work, kept, now)
+            else:
+                work.sequence.output.recorder.prefilled(work.sequence.computed)
+                work.sequence.output.notify()
         if plan.works:
             self.scheduler.learn(plan, accepted[: len(plan.decoding)], seconds)
 
     def _give(self, work: Work, kept: Sequence[Drawn], now: float) -> None:
         """New tokens to a sequence's reader; the end of it, where they end it."""
         sequence, output = work.sequence, work.sequence.output
+        if output.ended:
+            return  # the engine was given up while this step ran
         logprobs = [(one.logprob or 0.0, one.top) for one in kept] if sequence.logprobs else None
         before = len(output.output_ids)
         try:

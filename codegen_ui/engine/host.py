@@ -83,6 +83,8 @@ class LocalEngine:
         self._failure = ""
         self._told_of_failure: list[Callable[[str], None]] = []
         self._warm = False
+        self._step_began: float | None = None
+        self._given_up = False
         logger.info("%s: %d slots (%s)", info.name, slots, reason)
         _running.add(self)
         with self._lock:
@@ -159,11 +161,33 @@ class LocalEngine:
         if reason:
             tell(reason)
 
+    @property
+    def step_seconds(self) -> float:
+        """How long the step that runs has lasted; 0 between two."""
+        began = self._step_began
+        return 0.0 if began is None else time.monotonic() - began
+
+    def give_up(self, reason: str) -> None:
+        """End what runs with an error and be of no more use, for a step that does not end: the engine's own thread
+        cannot be asked. What that thread holds is freed if it ever comes back."""
+        with self._lock:
+            self._closing = self._given_up = True
+            self._failure = reason = f"the engine is stuck ({reason})"
+            told, unfinished = tuple(self._told_of_failure), list(self._unfinished)
+        _running.discard(self)
+        error = GenerationFailed("The engine is stuck and is started anew; the text so far is kept.")
+        for generation in unfinished:
+            generation.finish(time.monotonic(), FinishReason.ERROR, error)
+        for tell in told:
+            tell(reason)
+
     def close(self) -> None:
-        """End every generation, then the thread; weights and KV cache are freed."""
+        """End every generation, then the thread; weights and KV cache are freed. A stuck engine is left alone."""
         with self._lock:
             self._closing = True
             thread = self._thread
+            if self._given_up:
+                return
         if thread is None:
             self._shut(FinishReason.CANCELLED)
         elif threading.current_thread() is not thread:
@@ -229,7 +253,9 @@ class LocalEngine:
         try:
             self._gather()
             while self._take_in():
+                self._step_began = time.monotonic()
                 core.step()
+                self._step_began = None
         except Exception as error:
             # Recovery itself failed. Nobody may be left waiting for an engine that is gone.
             logger.exception("the engine ended by a fault")

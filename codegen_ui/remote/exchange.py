@@ -10,6 +10,7 @@ import httpx
 
 from codegen_ui.engine.prompts import fit_prompt
 from codegen_ui.errors import BackendRefused, GenerationFailed, InvalidInput
+from codegen_ui.observe import quotes
 from codegen_ui.remote.backend import Backend, Served, describe, refusal
 from codegen_ui.remote.generation import RemoteGeneration
 from codegen_ui.remote.wire import (
@@ -184,7 +185,8 @@ def refused(backend: Backend, status: int, told: object, body: dict[str, Any]) -
             return BackendRefused(backend.name, reason)
         return BackendRefused(backend.name, reason, OUR_NAMES.get(param, param), body[param])
     if status in (400, 401, 403, 404, 422):
-        backend.mark_down(reason)
+        # This is shown and logged, and belongs to nobody's request.
+        backend.mark_down(f"answers with HTTP {status}" if quotes(reason, str(body.get("prompt"))) else reason)
     return Unserved(reason, busy=status == 429)
 
 

@@ -9,6 +9,7 @@ import gradio as gr
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.request import GenerationRequest
 from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.widgets import session_of, visitor_of
 
 
 class Endpoint:
@@ -20,6 +21,7 @@ class Endpoint:
 
     async def generate(
         self,
+        request: gr.Request,
         prompt: str,
         max_length: int = 512,
         temperature: float = 0.2,
@@ -34,7 +36,7 @@ class Endpoint:
     ) -> AsyncGenerator[str, None]:
         """The completion as it grows. A wrong value or a fault is an error with its message."""
         try:
-            request = GenerationRequest(
+            wanted = GenerationRequest(
                 prompt,
                 max_length=max_length,
                 temperature=temperature,
@@ -45,8 +47,9 @@ class Endpoint:
                 seed=seed,
                 stop=stop or (),
                 stop_at=stop_at,
+                visitor=visitor_of(request),
             )
-            async for text in self._sessions.text(request, model):
+            async for text in self._sessions.text(wanted, model, session_of(request)):
                 yield text
         except PlaygroundError as error:
             raise gr.Error(str(error), print_exception=False) from error

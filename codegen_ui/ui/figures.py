@@ -5,6 +5,8 @@ Everything that leaves this module is plain text; the browser sets it as text, n
 
 from __future__ import annotations
 
+import math
+
 from codegen_ui.errors import InvalidInput
 from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
@@ -87,8 +89,8 @@ def invalid(problem: InvalidInput) -> Live:
     return {**refused("Please look at the marked field."), "field": problem.field, "problem": message}
 
 
-def live(snapshot: Snapshot) -> Live:
-    """The panel of a generation now."""
+def live(snapshot: Snapshot, note: str = "") -> Live:
+    """The panel of a generation now; `note` where it has no error to tell."""
     metrics = snapshot.metrics
     done = snapshot.finish_reason is not None
     plot, peak = polyline(metrics.history)
@@ -98,7 +100,7 @@ def live(snapshot: Snapshot) -> Live:
         "field": "",
         "problem": "",
         "busy": "" if done else "1",
-        "note": str(snapshot.error) if snapshot.error is not None else "",
+        "note": str(snapshot.error) if snapshot.error is not None else note,
         "rate": rate(metrics.tokens_per_second if done else metrics.tokens_per_second_now),
         "rate_label": "tokens/s, mean" if done else "tokens/s, now",
         "ttft": seconds(metrics.ttft_seconds),
@@ -133,7 +135,10 @@ def state_text(snapshot: Snapshot) -> str:
     if snapshot.metrics.state is State.QUEUED:
         position = snapshot.metrics.queue_position
         return f"queued {ordinal(position)}" if position else "queued"
-    return str(snapshot.metrics.state.value)
+    metrics = snapshot.metrics
+    if metrics.state is State.PREFILL and metrics.prefilled_tokens:
+        return f"prompt {metrics.prefilled_tokens:,} of {metrics.prompt_tokens:,}"
+    return str(metrics.state.value)
 
 
 def tone(snapshot: Snapshot) -> str:
@@ -187,6 +192,11 @@ def seconds(value: float | None) -> str:
     if value < 1:
         return f"{value * 1000:.0f} ms"
     return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+
+
+def about(value: float) -> str:
+    """A wait as people say it: '1 s', '12 s', '3 min'."""
+    return f"{max(1, math.ceil(value)):,} s" if value < 90 else f"{math.ceil(value / 60):,} min"
 
 
 def rate(value: float | None) -> str:

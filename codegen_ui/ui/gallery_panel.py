@@ -51,12 +51,12 @@ class GalleryPanel:
 
     async def forget(self, saved: object, event: gr.EventData) -> Saved:
         """The saved examples without one."""
-        return [kept for index, kept in enumerate(sound(saved)) if index != event.index]
+        return [kept for index, kept in enumerate(sound(saved)) if index != getattr(event, "index", None)]
 
     async def pick(self, saved: object, model: str | None, event: gr.EventData) -> list[Any]:
         """An example's prompt, settings and checks; its maximum length at most the model's context."""
         kept = sound(saved)
-        index, kind = event.index, event.kind
+        index, kind = getattr(event, "index", None), getattr(event, "kind", None)
         if kind == "saved" and isinstance(index, int) and 0 <= index < len(kept):
             inputs, checks = from_settings(kept[index]["prompt"], kept[index]["settings"]), checks_of(kept[index])
         elif kind == "example" and isinstance(index, int) and 0 <= index < len(self._examples):

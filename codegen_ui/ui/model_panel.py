@@ -9,6 +9,7 @@ import gradio as gr
 from codegen_ui.service import ModelStatus, Phase, Service
 from codegen_ui.ui import figures
 from codegen_ui.ui.box_panel import BoxPanel
+from codegen_ui.ui.turn_panel import TurnPanel
 from codegen_ui.ui.widgets import QUIET, drawn
 
 LOADING_TICK_SECONDS = 0.6
@@ -49,21 +50,21 @@ class ModelPanel:
         )
         self.timer = gr.Timer(LOADING_TICK_SECONDS)
 
-    def wire(self, page: gr.Blocks, box: BoxPanel) -> None:
-        """One look at the server tells both the head and the box."""
-        self._box = box
-        shown = [self.head, box.figures, self.timer]
+    def wire(self, page: gr.Blocks, box: BoxPanel, turn: TurnPanel) -> None:
+        """One look at the server tells the head, the box and the queue."""
+        self._box, self._turn = box, turn
+        shown = [self.head, box.figures, turn.line, self.timer]
         gr.on([self.timer.tick, page.load], self.show, self.picker, shown, **QUIET)
         gr.on([self.picker.input, self.head.retry], self.load, self.picker, shown, **QUIET)
 
-    async def show(self, model: str | None) -> tuple[Status, dict[str, str], Any]:
-        """The head, the box and the timer: slow once the model is there."""
+    async def show(self, model: str | None) -> tuple[Status, dict[str, str], dict[str, str], Any]:
+        """The head, the box, the queue and the timer: slow once the model is there."""
         status = self._service.status(model)
         quiet = status.phase in (Phase.READY, Phase.FAILED)
         timer = gr.Timer(QUIET_TICK_SECONDS if quiet else LOADING_TICK_SECONDS)
-        return describe(status), self._box.value(model), timer
+        return describe(status), self._box.value(model), self._turn.value(model), timer
 
-    async def load(self, model: str | None) -> tuple[Status, dict[str, str], Any]:
+    async def load(self, model: str | None) -> tuple[Status, dict[str, str], dict[str, str], Any]:
         """A model was chosen, or shall be tried again: it begins to load where it is neither ready nor loading."""
         self._service.request_load(model)
         return await self.show(model)

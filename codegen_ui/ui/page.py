@@ -23,6 +23,7 @@ from codegen_ui.ui.samples_panel import SamplesPanel
 from codegen_ui.ui.session import Sessions
 from codegen_ui.ui.settings_panel import SettingsPanel
 from codegen_ui.ui.theme import make_look
+from codegen_ui.ui.turn_panel import TurnPanel
 
 TITLE = "CodeGen Playground"
 
@@ -44,13 +45,15 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         max_events: how many handlers may run at once; the engine's own queue decides whose turn it is, so this is
             only a bound on open streams.
     """
-    sessions = Sessions(service)
-    with PatientBlocks(title=TITLE, fill_width=True, analytics_enabled=False) as blocks:
+    blocks = PatientBlocks(title=TITLE, fill_width=True, analytics_enabled=False)
+    sessions = Sessions(service, blocks.unread)
+    with blocks:
         model = ModelPanel(service)
         gallery = GalleryPanel(service, examples)
         with gr.Row(elem_id="cg-bench"):
             with gr.Column(scale=5, min_width=320, elem_id="cg-left"):
                 prompt = PromptPanel(service, sessions)
+                turn = TurnPanel(service)
                 settings = SettingsPanel(service)
                 checks = ChecksPanel()
                 keep = KeepPanel()
@@ -63,7 +66,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         box = BoxPanel(service)
 
         inputs = [prompt.editor, *settings.widgets()]
-        model.wire(blocks, box)
+        model.wire(blocks, box, turn)
         settings.wire(model)
         prompt.wire(blocks, model, settings, inputs, (output, live, records))
         live.wire(settings, prompt)

@@ -1,23 +1,84 @@
-"""A Gradio queue that does not keep a processor awake while nothing happens."""
+"""A Gradio queue that keeps no processor awake while nothing happens, and no messages that nobody fetches."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gradio as gr
 from gradio import queueing
+from gradio.utils import LRUCache
+
+from codegen_ui.errors import PlaygroundError
 
 POLL_SECONDS = 0.02
 """Gradio's queue looks for new events a thousand times a second, a tenth of a core when idle; fifty times is enough."""
+UNREAD_SECONDS = 60.0
+"""A tab that fetches nothing for so long, while nothing of it runs, loses what waits for it."""
+TIDY_SECONDS = 5.0
+STATES = 200
+"""Tabs of which Gradio keeps a copy of the page's configuration, some 100 kB each. By itself it keeps 10,000; a tab
+whose copy is gone gets a new one."""
+
+
+VALUES: dict[Any, tuple[type, ...]] = {
+    gr.Textbox: (str, type(None)),
+    gr.Dropdown: (str, type(None)),
+    gr.Radio: (str, type(None)),
+    gr.Slider: (int, float, type(None)),
+}
+"""What the browser may send of a widget."""
 
 
 class PatientQueue(queueing.Queue):  # type: ignore[misc]
-    """Gradio's queue with another pause between two looks."""
+    """Gradio's queue with another pause between two looks, and another rule of what it forgets.
+
+    By itself it forgets the tab that came first as soon as there are 2,000, even while that one's answer is being sent;
+    and it never forgets which answers a tab still has to fetch.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.sleep_when_free = POLL_SECONDS
         self.progress_update_sleep_when_free = POLL_SECONDS
+        self.pending_messages_per_session = LRUCache(10**9)
+        self._used: dict[str, float] = {}
+        self._tidied = 0.0
+
+    def unread(self, session: str) -> int:
+        """How many messages wait for a tab to fetch them."""
+        waiting = self.pending_messages_per_session.get(session)
+        return 0 if waiting is None else int(waiting.qsize())
+
+    async def push(self, body: Any, request: Any, username: str | None) -> Any:
+        """Take an event; see Gradio."""
+        self.tidy(time.monotonic())
+        pushed = await super().push(body, request, username)
+        if body.session_hash is not None:
+            self._used[body.session_hash] = time.monotonic()
+        return pushed
+
+    def send_message(self, event: Any, event_message: Any) -> None:
+        """Leave a message for an event's tab, unless it has been forgotten."""
+        if event.session_hash in self.pending_messages_per_session:
+            self._used[event.session_hash] = time.monotonic()
+            super().send_message(event, event_message)
+
+    def tidy(self, now: float) -> None:
+        """Forget the tabs that have fetched nothing for long and run nothing."""
+        if now - self._tidied < TIDY_SECONDS:
+            return
+        self._tidied = now
+        running = {event.session_hash for event in self.event_ids_to_events.values()}
+        known = {*self.pending_messages_per_session, *self.pending_event_ids_session}
+        for session in known - running:
+            if now - self._used.get(session, 0.0) > UNREAD_SECONDS:
+                for kept in (self.pending_messages_per_session, self.pending_event_ids_session, self._used):
+                    kept.pop(session, None)
+
+    def compute_analytics_summary(self, records: Any) -> dict[str, Any]:
+        """Nothing: Gradio would make a table of its last 10,000 events after every event, for a page that is closed."""
+        return {"functions": {}}
 
 
 class PatientBlocks(gr.Blocks):  # type: ignore[misc]
@@ -26,9 +87,34 @@ class PatientBlocks(gr.Blocks):  # type: ignore[misc]
     def queue(self, *arguments: Any, **options: Any) -> PatientBlocks:
         """Set the queue up; arguments as for `gr.Blocks.queue`."""
         plain = queueing.Queue
-        queueing.Queue = PatientQueue
+
+        def make(*arguments: Any, **options: Any) -> PatientQueue:
+            self._patient = PatientQueue(*arguments, **options)
+            return self._patient
+
+        queueing.Queue = make
         try:
             super().queue(*arguments, **options)
         finally:
             queueing.Queue = plain
+        self.state_session_capacity = STATES
         return self
+
+    async def call_function(self, block_fn: Any, processed_input: list[Any], *arguments: Any, **options: Any) -> Any:
+        """Call a handler, which gets raw values: those that no widget gives are refused before. See Gradio."""
+        for widget, value in zip(block_fn.inputs, processed_input, strict=False):
+            for kind, allowed in VALUES.items():
+                if isinstance(widget, kind) and (isinstance(value, bool) or not isinstance(value, allowed)):
+                    raise gr.Error(f"{widget.label or 'A value'} is not of its kind.", print_exception=False)
+        try:
+            return await super().call_function(block_fn, processed_input, *arguments, **options)
+        except PlaygroundError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except AttributeError as error:
+            if "'EventData' object" not in str(error):
+                raise
+            raise gr.Error("The event tells too little of itself.", print_exception=False) from error
+
+    def unread(self, session: str) -> int:
+        """How many messages wait for a tab to fetch them."""
+        return self._patient.unread(session)

@@ -20,7 +20,7 @@ from codegen_ui.ui.output_panel import OutputPanel
 from codegen_ui.ui.records_panel import RecordsPanel
 from codegen_ui.ui.session import Lines, Sessions
 from codegen_ui.ui.settings_panel import SettingsPanel
-from codegen_ui.ui.widgets import QUIET, drawn, session_of
+from codegen_ui.ui.widgets import QUIET, drawn, session_of, visitor_of
 
 LINES = 11
 TYPING_PAUSE_SECONDS = 0.2
@@ -96,7 +96,7 @@ class PromptPanel:
     async def run(self, request: gr.Request, *values: Any) -> AsyncGenerator[tuple[Any, Any], None]:
         """Stream the output and the live panel. `values` are those of `Inputs`, then the model."""
         *fields, model = values
-        async for update in self._sessions.run(session_of(request), Inputs(*fields), model):
+        async for update in self._sessions.run(session_of(request), Inputs(*fields), model, visitor_of(request)):
             # At the end Gradio sends the last value again, which must not undo what another handler has shown since.
             lines, live = update or (None, gr.skip())
             yield gr.skip() if lines is None else lines, live

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.generation import Snapshot
 from codegen_ui.highlight import IncrementalHighlighter
-from codegen_ui.request import GenerationRequest
+from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.service import Service
+from codegen_ui.texts import MAX_PROMPT_CHARACTERS
 from codegen_ui.ui import figures
 from codegen_ui.ui.advice import advise
 from codegen_ui.ui.figures import Live
@@ -30,6 +31,9 @@ MAX_RECORDS = 200
 """Of a session; older ones are forgotten."""
 MAX_RECORDS_IN_ALL = 20_000
 """Of all sessions; each takes about 3 kB."""
+AHEAD = 6
+"""Messages that may wait for a reader: a prompt and its completion are sent to one that fetched what came before."""
+ABSENT_SECONDS, FETCH_LOOK_SECONDS = 20.0, 0.1
 ENOUGH_TO_GO_ON, ROOM_TO_GO_ON = 32, 128
 """New tokens that a maximum length must leave when a completion is continued; else it is raised to leave so many."""
 
@@ -97,8 +101,10 @@ class Session:
 class Sessions:
     """Every tab that ran something, the one that was used last at the end."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, unread: Callable[[str], int] = lambda key: 0) -> None:
+        """`unread` tells how many messages a tab, or a client of `/generate`, has not fetched yet."""
         self._service = service
+        self._unread = unread
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     @property
@@ -115,7 +121,9 @@ class Sessions:
         session = self.find(key)
         return () if session is None else tuple(session.records)
 
-    async def run(self, key: str, inputs: Inputs, model: str | None) -> AsyncGenerator[Update | None, None]:
+    async def run(
+        self, key: str, inputs: Inputs, model: str | None, visitor: str = ""
+    ) -> AsyncGenerator[Update | None, None]:
         """The output's lines and the live panel's figures as they change. Errors become figures; nothing is raised.
 
         The last item is None where another run, or Clear, took the page over: there is nothing more to show.
@@ -123,7 +131,7 @@ class Sessions:
         session, run = self._open(key), Run(self._service, model)
         session.begin(run, inputs.prompt)
         try:
-            request = to_request(inputs, visitor=key)
+            request = to_request(inputs, visitor=visitor or key)
             yield None, figures.waiting("starting", "", 0.0)
             started = time.monotonic()
             async for status in run.loading():
@@ -132,18 +140,22 @@ class Sessions:
                 yield None if run.superseded else (None, figures.refused("Stopped before the model was loaded."))
                 return
             generation = await run.submit(request)
-            highlighter = IncrementalHighlighter(inputs.prompt)
+            # In another thread: whatever a visitor writes, colouring it takes none of the loop's time.
+            highlighter = await asyncio.to_thread(IncrementalHighlighter, inputs.prompt)
             async for snapshot in snapshots(generation, self.pause):
                 if run.superseded:
                     yield None
                     return
+                if not await self._fetched(key):
+                    return
                 if snapshot.finish_reason is not None:
                     session.keep(self._name(model), request, snapshot)
                     self._bound_records()
-                    lines = highlighter.final(snapshot.text)
+                    lines = await asyncio.to_thread(highlighter.final, snapshot.text)
                 else:
-                    lines = highlighter.update(snapshot.text)
-                yield lines, {**figures.live(snapshot), **advise(request, snapshot, self._unsupported(model))}
+                    lines = await asyncio.to_thread(highlighter.update, snapshot.text)
+                shown = figures.live(snapshot, self._note(model, run, snapshot))
+                yield lines, {**shown, **advise(request, snapshot, self._unsupported(model))}
         except InvalidInput as problem:
             yield None, figures.invalid(problem)
         except PlaygroundError as error:
@@ -151,7 +163,7 @@ class Sessions:
         finally:
             session.end(run)
 
-    async def text(self, request: GenerationRequest, model: str | None) -> AsyncGenerator[str, None]:
+    async def text(self, request: GenerationRequest, model: str | None, key: str = "") -> AsyncGenerator[str, None]:
         """The growing completion, for `/generate`. Raises the `PlaygroundError` that ended it."""
         run = Run(self._service, model)
         try:
@@ -159,6 +171,8 @@ class Sessions:
                 continue
             shown: str | None = None
             async for snapshot in snapshots(await run.submit(request), self.pause):
+                if not await self._fetched(key):
+                    return
                 if snapshot.error is not None:
                     raise snapshot.error
                 if snapshot.text != shown:
@@ -173,7 +187,8 @@ class Sessions:
         if session is not None:
             prompt = session.go_on(prompt)
         engine = self._service.engines().get(self._service.status(model).name)
-        tokens = await asyncio.to_thread(engine.count_tokens, prompt) if engine is not None and prompt else None
+        countable = engine is not None and 0 < len(prompt) <= MAX_PROMPT_CHARACTERS
+        tokens = await asyncio.to_thread(engine.count_tokens, prompt) if engine is not None and countable else None
         if engine is None or tokens is None or tokens + ENOUGH_TO_GO_ON <= max_length:
             return prompt, max_length
         room = max(ROOM_TO_GO_ON, 0 if session is None else session.allowance)
@@ -202,6 +217,26 @@ class Sessions:
         Each costs the server a few milliseconds, which the engine would rather have: among many each comes less often.
         """
         return max(0.1, 0.04 * self.running)
+
+    async def _fetched(self, key: str) -> bool:
+        """Wait for a reader that is behind; False where it fetches nothing: what it runs is of no use to anybody."""
+        until = time.monotonic() + ABSENT_SECONDS
+        while self._unread(key) > AHEAD:
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(FETCH_LOOK_SECONDS)
+        return True
+
+    def _note(self, model: str | None, run: Run, snapshot: Snapshot) -> str:
+        """How long a place in the queue will take; why a run ended that nobody stopped."""
+        if snapshot.finish_reason is FinishReason.CANCELLED and not run.stopped:
+            return "The server is shutting down; the text so far is kept."
+        status = self._service.status(model)
+        position = snapshot.metrics.queue_position
+        if not position or status.info is None:
+            return ""
+        seconds = self._service.waits.seconds(status.name, position, status.info.slots)
+        return "" if seconds is None else f"starts in about {figures.about(seconds)}"
 
     def _open(self, key: str) -> Session:
         """A tab's session. Where there are too many, idle ones are forgotten, the oldest first; no run is stopped."""

@@ -11,6 +11,7 @@ from codegen_ui import highlight
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("page.css", "samples.css")
+SCRIPTS = ("page.js", "kept.js")
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "Liberation Mono", "monospace")
 
@@ -27,7 +28,7 @@ class Look:
 def make_look() -> Look:
     """Read the page's own files; nothing is fetched from another host."""
     css = "".join((STATIC / name).read_text(encoding="utf-8") for name in STYLES) + highlight.css("#cg-output")
-    script = (STATIC / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return Look(make_theme(), css, f"<script>\n{script}\n</script>")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from codegen_ui.door.visitors import visitor_name
+
 QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private", "preprocess": False}
 """For handlers that answer at once: no queue, no spinner, not in the API's docs; values as the browser sent them, for
 `Inputs` checks them where it matters."""
@@ -58,3 +60,9 @@ def offers_file(listener: Callable[..., Any], make: Callable[..., Any], inputs: 
 def session_of(request: gr.Request) -> str:
     """The key of the tab that a handler serves."""
     return str(request.session_hash or "")
+
+
+def visitor_of(request: gr.Request) -> str:
+    """Who uses the tab: its connection's address, which cannot be made up, then the tab itself."""
+    client = request.client
+    return f"{visitor_name(client.host) if client else ''} {session_of(request)}".strip()

@@ -1,0 +1,47 @@
+/* Gradio loads the page anew when its connection comes back. What was typed and what had come is kept across that. */
+(() => {
+  const KEY = "codegen-kept";
+  const NOTE = "The connection was lost while this was shown. What had come is kept; Generate starts anew.";
+  let lost = false;
+
+  // Nothing but Gradio's attempts to reconnect asks for this address.
+  new PerformanceObserver((list) => {
+    lost = lost || list.getEntries().some((one) => one.name.endsWith("/gradio_api/app_id"));
+  }).observe({ type: "resource" });
+
+  const fields = () => [...document.querySelectorAll("#cg-left textarea, #cg-left input")].filter((one) => one.type !== "range");
+  const name = (field) => `${field.closest("[id^=cg-]").id} ${field.type} ${field.type === "radio" ? field.value : ""}`;
+
+  addEventListener("pagehide", () => {
+    const code = document.querySelector("#cg-output code");
+    if (!lost || !code) return;
+    const values = fields().map((one) => [name(one), one.type === "radio" ? one.checked : one.value]);
+    try { sessionStorage.setItem(KEY, JSON.stringify({ values, output: code.innerHTML })); } catch (_) { /* full, or a private window */ }
+  });
+
+  function fill(kept) {
+    const values = new Map(kept.values);
+    for (const field of fields()) {
+      const value = values.get(name(field));
+      if (field.type === "radio") { if (value && !field.checked) field.click(); continue; }
+      if (value === undefined || value === field.value) continue;
+      field.value = value;
+      for (const event of ["input", "change", "blur"]) field.dispatchEvent(new Event(event, { bubbles: true }));
+    }
+    document.querySelector("#cg-output code").innerHTML = kept.output;
+    document.querySelector("#cg-live .cg-note").textContent = NOTE;
+  }
+
+  let kept = null;
+  try {
+    kept = JSON.parse(sessionStorage.getItem(KEY));
+    sessionStorage.removeItem(KEY);
+  } catch (_) { /* a private window */ }
+  if (!kept) return;
+  const waiting = setInterval(() => {
+    // The panels have drawn what they begin with.
+    if (!document.querySelector("#cg-output code") || !document.querySelector("#cg-live .cg-state")?.textContent) return;
+    clearInterval(waiting);
+    fill(kept);
+  }, 100);
+})();
