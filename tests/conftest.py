@@ -1,8 +1,16 @@
-"""Options of the test run."""
+"""Options of the test run, and what is left out where torch is missing."""
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
+from torchless import needs_torch
+
+WITHOUT_TORCH = importlib.util.find_spec("torch") is None
+"""As on the Pythons that the whole check tests beside the first: torch's builds for them are several GB."""
+collect_ignore = [str(path) for path in Path(__file__).parent.glob("test_*.py") if WITHOUT_TORCH and needs_torch(path)]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,3 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=5000,
         help="how many hostile requests are sent to the page and the API",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if WITHOUT_TORCH and item.get_closest_marker("model"):
+            item.add_marker(pytest.mark.skip(reason="torch is not installed"))

@@ -90,6 +90,7 @@ def test_a_block_that_no_test_runs_says_what_is_lacking(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if not b.marker], ids=str)
+@pytest.mark.model
 def test_a_block_runs_as_it_is_written(block: Block, tmp_path: Path) -> None:
     done = run(block, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -104,6 +105,7 @@ def port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.marker.startswith("run against")], ids=str)
+@pytest.mark.model
 def test_a_block_runs_against_a_server(block: Block, tmp_path: Path, port: int) -> None:
     assert block.marker == "run against: a server with the bundled checkpoint"
     done = run(block, tmp_path, port)

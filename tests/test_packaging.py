@@ -37,6 +37,7 @@ def test_the_command_is_there(site: Path, tmp_path: Path) -> None:
     assert "--model" in anywhere(site, tmp_path, sys.executable, str(site / "bin" / "codegen-playground"), "--help")
 
 
+@pytest.mark.model
 def test_the_library_generates_with_the_checkpoint_that_came_with_it(site: Path, tmp_path: Path) -> None:
     code = (
         "import codegen_ui; print(codegen_ui.__file__)\n"
