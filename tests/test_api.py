@@ -224,8 +224,8 @@ def test_the_log_names_a_completion_as_its_answer_does(
 ) -> None:
     with caplog.at_level("INFO", "codegen_ui.requests"):
         answer = post(url).json()["id"].removeprefix("cmpl-")
-        wait_until(lambda: any(f"id={answer} " in record.getMessage() for record in caplog.records))
-    assert answer == engine.generations[0].id
+        wait_until(lambda: any(f"id=gen-{answer} " in record.getMessage() for record in caplog.records))
+    assert engine.generations[0].id == f"gen-{answer}"
 
 
 @pytest.mark.parametrize(

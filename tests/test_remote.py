@@ -524,8 +524,7 @@ def test_killing_and_restarting_the_inner_server_loses_only_its_streams() -> Non
     survivor = FakeEngine(tuple(f"    word{number}\n" for number in range(50)), seconds=0.05)
     process = start_inner(port, 0.05)
     with ExitStack() as stack:
-        stack.callback(process.wait)
-        stack.callback(process.kill)
+        stack.callback(lambda: (process.kill(), process.wait()))  # type: ignore[func-returns-value]
         other = stack.enter_context(running(api_app(serve(survivor))))
         urls = [f"http://127.0.0.1:{port}/v1", f"{other}/v1"]
         service = Service(["fake"], make_loader(urls, "fake"))

@@ -20,6 +20,7 @@ def test_threads_spin_briefly_unless_the_operator_has_chosen() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux does")
+@pytest.mark.model
 def test_a_model_that_is_loaded_and_idle_keeps_no_threads_of_openmp() -> None:
     program = """
 import os, sys, time, torch, codegen_ui
