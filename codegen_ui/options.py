@@ -121,10 +121,10 @@ class ServerOptions(Checked):
         8.0, Number(0, 3600), "how long what runs may go on when the server is told to stop; then it ends with a reason"
     )
     per_visitor: int = row(
-        32, Integer(0, 10_000), "requests that a visitor may have running or waiting, by address; 0 is any number"
+        64, Integer(0, 10_000), "requests that a visitor may have running or waiting, by address; 0 is any number"
     )
     requests_per_minute: int = row(
-        1200, Integer(0, 1_000_000), "requests that a visitor may send, by address; 0 is no limit"
+        6000, Integer(0, 1_000_000), "requests that a visitor may send, by address; 0 is no limit"
     )
     log_prompts: bool = row(False, Switch(), "write prompts into the log")
 

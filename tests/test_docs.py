@@ -111,3 +111,15 @@ def test_a_block_runs_against_a_server(block: Block, tmp_path: Path, port: int) 
     done = run(block, tmp_path, port)
     assert done.returncode == 0, done.stderr
     assert "choices" in done.stdout or "return" in done.stdout
+
+
+def test_every_test_that_a_readme_names_exists() -> None:
+    named = {
+        found
+        for path in READMES
+        for found in re.findall(r"`(?:tests/)?(test_\w+\.py)(?:::(\w+))?`", (ROOT / path).read_text(encoding="utf-8"))
+    }
+    assert named
+    for file, name in named:
+        text = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(class|def) {name}\b", text, re.MULTILINE) if name else text, (file, name)
