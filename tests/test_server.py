@@ -197,3 +197,4 @@ def test_the_command_serves_a_folder_tells_every_stage_and_stops_on_an_interrupt
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()

@@ -1,0 +1,335 @@
+"""What may befall the process: signals at any moment, a terminal that goes, full disks, a taken port, dawdlers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fake_engine import FakeEngine, serve, wait_until
+from small_checkpoints import new_layout
+
+from codegen_ui.door import connections
+from codegen_ui.door.connections import PatientProtocol
+from codegen_ui.errors import InvalidInput
+from codegen_ui.listen import address_of, bind
+from codegen_ui.options import Settings
+from codegen_ui.server import Server, create_app
+from codegen_ui.service import Loaded, ModelStatus, Phase, Service
+from codegen_ui.ui.page import build_page
+
+ROOT = Path(__file__).parent.parent
+BODY = {"prompt": "x", "max_tokens": 100, "ignore_eos": True, "stream": True}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    new_layout(folder)
+    return folder
+
+
+@contextmanager
+def playground(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """`python app.py` in a process of its own."""
+    command = [sys.executable, "-u", "app.py", "--device", "cpu", *arguments]
+    environ = {**os.environ, "CODEGEN_UI_SLOTS": "2", "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, text=True, **pipes)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def lines_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
+    """What the process says up to the line that has `wanted` in it."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if wanted in line:
+            return lines
+    raise AssertionError("\n".join(lines))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def until_ready(port: int) -> str:
+    """The server's address, once it can generate."""
+    url = f"http://127.0.0.1:{port}"
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"{url}/readyz", timeout=10).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    wait_until(ready, 120)
+    return url
+
+
+class TestSignals:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupt", "terminate"])
+    @pytest.mark.parametrize("moment", ["importing the web server", "The page answers", "loading", "Open http"])
+    def test_a_signal_at_any_moment_of_the_start_ends_it_well(
+        self, checkpoint: Path, number: signal.Signals, moment: str
+    ) -> None:
+        with playground("--model", str(checkpoint)) as process:
+            lines_until(process, moment)
+            process.send_signal(number)
+            assert process.stdout is not None
+            rest = process.stdout.read()
+            assert process.wait(60) == 0
+        assert "Traceback" not in rest
+        assert "Stopped." in rest
+
+    def test_an_interrupt_while_modules_are_imported_leaves_no_trace_of_where_it_was(self) -> None:
+        """From the first line of app.py on: a module that is imported there stands for all of them."""
+        code = (
+            "import sys, runpy, os, signal, importlib.abc\n"
+            "class Interrupt(importlib.abc.MetaPathFinder):\n"
+            "    def find_spec(self, name, path, target=None):\n"
+            "        if name == os.environ['INTERRUPT']: os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.meta_path.insert(0, Interrupt())\n"
+            "runpy.run_path('app.py', run_name='__main__')\n"
+        )
+        for module in ("codegen_ui", "codegen_ui.main", "codegen_ui.settings", "gradio", "codegen_ui.ui.page"):
+            out = subprocess.run(
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                env={**os.environ, "INTERRUPT": module},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert out.returncode in (0, -signal.SIGINT), (module, out.stderr)
+            assert out.stderr == "", module
+
+
+class Running:
+    """A server on a thread, over a fake engine."""
+
+    def __init__(self, engine: FakeEngine, drain_seconds: float) -> None:
+        self.engine = engine
+        self.service = serve(engine)
+        app = create_app(self.service, build_page(self.service, []), Settings())
+        self.listener = bind("127.0.0.1", free_port())
+        self.url = address_of(self.listener)
+        config = uvicorn.Config(app, log_config=None, http=PatientProtocol, timeout_graceful_shutdown=3)
+        self.server = Server(config, self.service, drain_seconds)
+        self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True)
+
+    def __enter__(self) -> Running:
+        self._thread.start()
+        wait_until(lambda: self.server.started)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+        self.wait()
+
+    def stop(self) -> None:
+        """As a signal does."""
+        self.server.should_exit = True
+
+    def wait(self) -> None:
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+def events(answer: httpx.Response) -> list[Any]:
+    lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: ")]
+    assert lines[-1] == "[DONE]"
+    return [json.loads(line) for line in lines[:-1]]
+
+
+class TestDraining:
+    def test_what_runs_goes_on_to_its_end_and_newcomers_are_told(self) -> None:
+        with Running(FakeEngine(("a ",) * 200, seconds=0.02), 60) as running:
+            with httpx.stream("POST", f"{running.url}/v1/completions", json=BODY, timeout=30) as stream:
+                wait_until(lambda: bool(running.engine.generations))
+                running.stop()
+                wait_until(lambda: running.service.draining)
+                refused = httpx.post(f"{running.url}/v1/completions", json=BODY)
+                assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unavailable")
+                assert "shutting down" in refused.json()["error"]["message"]
+                assert refused.headers["retry-after"]
+                ready = httpx.get(f"{running.url}/readyz")
+                assert (ready.status_code, "shutting down" in ready.json()["reason"]) == (503, True)
+                found = events(stream)
+            assert found[-1]["choices"][0]["finish_reason"] == "length"
+            running.wait()
+
+    def test_what_does_not_end_in_time_ends_with_a_reason(self) -> None:
+        with Running(FakeEngine(("a ",) * 10_000, seconds=0.05), 0.3) as running:
+            with httpx.stream("POST", f"{running.url}/v1/completions", json=BODY, timeout=30) as stream:
+                wait_until(lambda: bool(running.engine.generations))
+                running.stop()
+                assert events(stream)[-1]["error"]["code"] == "cancelled"
+            running.wait()
+
+    def test_a_second_interrupt_does_not_wait(self) -> None:
+        with Running(FakeEngine(("a ",) * 10_000, seconds=0.05), 3600) as running:
+            with httpx.stream("POST", f"{running.url}/v1/completions", json=BODY, timeout=30) as stream:
+                wait_until(lambda: bool(running.engine.generations))
+                running.server.handle_exit(signal.SIGINT, None)
+                wait_until(lambda: running.service.draining)
+                running.server.handle_exit(signal.SIGINT, None)
+                with suppress(AssertionError, httpx.HTTPError):  # it may be cut off or hear the reason
+                    assert events(stream)[-1]["error"]["code"] == "cancelled"
+            running.wait()
+
+
+class TestTerminal:
+    def test_a_reader_that_goes_takes_nothing_with_it(self, checkpoint: Path) -> None:
+        """`app.py | head -1`."""
+        port = free_port()
+        with playground("--model", str(checkpoint), "--port", str(port), stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.stdout.close()
+            url = until_ready(port)
+            answer = httpx.post(f"{url}/v1/completions", json={"prompt": "x", "max_tokens": 2}, timeout=60)
+            assert answer.status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+    def test_a_full_disk_for_the_log_stops_nobody(self, checkpoint: Path) -> None:
+        port = free_port()
+        with (
+            open("/dev/full", "w") as full,
+            playground("--model", str(checkpoint), "--port", str(port), stdout=full, stderr=full) as process,
+        ):
+            url = until_ready(port)
+            for _ in range(3):
+                answer = httpx.post(f"{url}/v1/completions", json={"prompt": "x", "max_tokens": 2}, timeout=60)
+                assert answer.status_code == 200
+            assert httpx.post(f"{url}/v1/completions", json={"prompt": 1}).status_code == 400
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+    def test_a_listener_of_the_status_that_raises_makes_no_model_fail(self) -> None:
+        def broken(status: ModelStatus) -> None:
+            raise BrokenPipeError
+
+        service = Service(["m"], lambda name, progress: Loaded(FakeEngine()), broken)
+        service.start()
+        wait_until(lambda: service.status().phase is Phase.READY)
+
+
+class TestPorts:
+    def test_two_servers_started_together_announce_different_addresses_and_both_answer(self, checkpoint: Path) -> None:
+        with playground("--model", str(checkpoint)) as one, playground("--model", str(checkpoint)) as other:
+            addresses = [lines_until(process, "Open http")[-1].removeprefix("Open ") for process in (one, other)]
+            assert len(set(addresses)) == 2
+            for address in addresses:
+                assert httpx.get(f"{address}/healthz", timeout=30).status_code == 200
+
+    def test_nobody_gets_a_port_that_somebody_has_chosen(self) -> None:
+        port = free_port()
+        taken, start = [], threading.Barrier(8)
+
+        def choose() -> None:
+            start.wait()
+            with suppress(InvalidInput):
+                taken.append(bind("127.0.0.1", port))
+
+        threads = [threading.Thread(target=choose) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(taken) == 1
+        taken[0].close()
+
+
+class TestCheckpointGone:
+    def test_the_page_stays_and_says_so(self, checkpoint: Path, tmp_path: Path) -> None:
+        gone = tmp_path / "gone"
+        new_layout(gone)
+        for file in gone.glob("*.safetensors"):
+            file.unlink()
+        with playground("--model", str(gone)) as process:
+            lines = lines_until(process, "The page stays up")
+            url = re.search(r"http://\S+", lines[-1])
+            assert url is not None
+            assert httpx.get(url.group()).status_code == 200
+            assert httpx.get(f"{url.group()}/readyz").status_code == 503
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        assert "Traceback" not in "\n".join(lines)
+
+
+class TestDawdlers:
+    @pytest.fixture(autouse=True)
+    def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections, "HEADER_SECONDS", 0.3)
+        monkeypatch.setattr(connections, "BODY_SECONDS", 0.3)
+        monkeypatch.setattr(connections, "READ_SECONDS", 0.5)
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"",
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+            b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{",
+            b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /healthz HTTP/1.1\r\nHo",
+        ],
+        ids=["nothing", "half a header", "half a body", "half a second request"],
+    )
+    def test_who_sends_too_slowly_is_cut_off(self, sent: bytes) -> None:
+        with Running(FakeEngine(), 0) as running, dial(running) as connection:
+            connection.sendall(sent)
+            answer = b""
+            try:
+                while piece := connection.recv(65536):
+                    answer += piece
+            except ConnectionResetError:
+                pass
+            wait_until(lambda: not running.server.server_state.connections)
+        assert answer.startswith(b"HTTP/1.1 200") if sent.startswith(b"GET /healthz") else answer == b""
+
+    def test_who_stops_reading_is_cut_off_and_what_it_asked_for_ends(self) -> None:
+        with Running(FakeEngine(("x" * 20_000,) * 5000, seconds=0.001, context=20_000), 0) as running:
+            body = json.dumps({**BODY, "max_tokens": 2000}).encode()
+            head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+            with dial(running) as connection:
+                connection.sendall(head.replace("Host: x", "Host: 127.0.0.1").encode())
+                connection.sendall(b"Content-Type: application/json\r\n\r\n" + body)
+                wait_until(lambda: bool(running.engine.generations))
+                wait_until(lambda: running.engine.generations[0].cancelled.is_set(), 30)
+
+    def test_one_address_opens_so_many_connections_and_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections, "PER_ADDRESS", 5)
+        monkeypatch.setattr(connections, "HEADER_SECONDS", 30)
+        with Running(FakeEngine(), 0) as running:
+            held = [dial(running) for _ in range(8)]
+            wait_until(lambda: len(running.server.server_state.connections) == 5)
+            for connection in held:
+                connection.close()
+            wait_until(lambda: not running.server.server_state.connections)
+            assert httpx.get(f"{running.url}/healthz").status_code == 200
+
+
+def dial(running: Running) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", running.listener.getsockname()[1]), timeout=20)
