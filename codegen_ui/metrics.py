@@ -10,12 +10,14 @@ from __future__ import annotations
 import enum
 import itertools
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 RECENT_SECONDS = 1.0
 HISTORY_POINTS = 120
+STEPS_SHOWN_SECONDS = 1.0
+"""A run that is shorter is plotted by its steps."""
 
 
 class State(str, enum.Enum):
@@ -229,10 +231,15 @@ def rate_at(times: Sequence[float], now: float) -> float:
 
 
 def rate_history(times: Sequence[float], arrival: float, now: float) -> tuple[tuple[float, float], ...]:
-    """At most `HISTORY_POINTS` equal buckets from the first token to `now`: (seconds since arrival, tokens/s)."""
+    """At most `HISTORY_POINTS` points from the first token to `now`: (seconds since arrival, tokens/s).
+
+    Each is the mean of an equal bucket; where buckets would be too few to show anything, that of a step or a few.
+    """
     if len(times) < 2:
         return ()
     span = max(now, times[-1]) - times[0]
+    if span < STEPS_SHOWN_SECONDS and times[-1] > times[0]:
+        return step_history(times, arrival)
     buckets = max(2, min(HISTORY_POINTS, int(span / 0.25)))
     width = span / buckets
     if width <= 0:
@@ -242,3 +249,16 @@ def rate_history(times: Sequence[float], arrival: float, now: float) -> tuple[tu
         counts[min(int((time - times[0]) / width), buckets - 1)] += 1
     start = times[0] - arrival
     return tuple((start + (i + 1) * width, count / width) for i, count in enumerate(counts))
+
+
+def step_history(times: Sequence[float], arrival: float) -> tuple[tuple[float, float], ...]:
+    """The rate of each step after the first, or of a few where they are closer than can be drawn: as `rate_history`."""
+    least = (times[-1] - times[0]) / HISTORY_POINTS
+    points: list[tuple[float, float]] = []
+    begin, count = times[0], 0
+    for time, tokens in list(Counter(times).items())[1:]:
+        count += tokens
+        if time - begin >= least:
+            points.append((time - arrival, count / (time - begin)))
+            begin, count = time, 0
+    return tuple(points)

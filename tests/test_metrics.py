@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -82,8 +84,27 @@ def test_tokens_accepted_together_are_one_step_for_the_gaps() -> None:
     assert figures.itl_p50_seconds == figures.itl_p95_seconds == 0.5
 
 
-def test_a_short_run_has_a_line_to_draw() -> None:
-    assert len(rate_history([1.0, 1.1, 1.1, 1.2], 0.9, 1.2)) == 2
+def test_a_short_run_is_drawn_step_by_step() -> None:
+    steps = rate_history([1.0, 1.1, 1.1, 1.1, 1.15], 0.9, 1.2)
+    assert [one for step in steps for one in step] == pytest.approx([0.2, 30.0, 0.25, 20.0])
+
+
+def test_a_short_run_of_many_steps_has_no_more_points_than_a_long_one_and_all_its_tokens() -> None:
+    times = [1 + i * 0.001 for i in range(500)]
+    history = rate_history(times, 1.0, 1.5)
+    assert 60 < len(history) <= 120
+    edges = [0.0, *(time for time, _ in history)]
+    seen = sum(rate * (end - begin) for (begin, end), (_, rate) in zip(pairwise(edges), history, strict=True))
+    assert 494 < seen < 500
+
+
+def test_steps_that_almost_coincide_make_no_peak() -> None:
+    history = rate_history([1.0, 1.01, 1.02, 1.03, 1.04, 1.040001], 1.0, 1.05)
+    assert max(rate for _, rate in history) == pytest.approx(100)
+
+
+def test_tokens_of_one_step_alone_have_no_rate() -> None:
+    assert rate_history([1.0, 1.0, 1.0], 0.5, 1.0) == ()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 101])

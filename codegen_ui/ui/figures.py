@@ -35,7 +35,7 @@ FIGURES = (
     "why",
 )
 PLOT_WIDTH, PLOT_HEIGHT = 240.0, 48.0
-SMOOTH_SECONDS = 1.0
+SMOOTH_SECONDS, STEADY_SECONDS = 1.0, 3.0
 
 REASONS = {
     FinishReason.FUNCTION: "end of function",
@@ -223,13 +223,15 @@ def polyline(history: tuple[tuple[float, float], ...]) -> tuple[str, str]:
     """The plot of tokens/s over time: an SVG `points` attribute in a box of 240 x 48, and its peak as text.
 
     Each point is the mean of about a second, for a bucket of a quarter of one holds few tokens and would only jitter.
+    Of a run of less than a few seconds every point is shown.
     """
     if len(history) < 2:
         return "", ""
     begin, end = history[0][0], history[-1][0]
     if end <= begin:
         return "", ""
-    around = int(SMOOTH_SECONDS * (len(history) - 1) / (end - begin) / 2)
+    width = SMOOTH_SECONDS if end - begin > STEADY_SECONDS else 0
+    around = int(width * (len(history) - 1) / (end - begin) / 2)
     rates = [value for _, value in history]
     smooth = [mean(rates[max(0, at - around) : at + around + 1]) for at in range(len(rates))]
     peak = max(smooth)

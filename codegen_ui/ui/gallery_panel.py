@@ -25,7 +25,9 @@ MAX_SAVED = 50
 Saved = list[dict[str, Any]]
 """Examples as the browser stores them."""
 
-TEMPLATE = '<nav class="cg-gallery" aria-label="Examples"></nav>'
+TEMPLATE = """<nav class="cg-gallery" aria-label="Examples"></nav>
+<p class="cg-describe cg-hint" aria-hidden="true">Point at an example to read what it asks for. A click generates.
+</p>"""
 SAVED = "Saved in this browser"
 MESSAGE = '<p class="cg-hint" role="status" data-f="message"></p>'
 

@@ -58,11 +58,11 @@ def template() -> str:
     )
     small = "".join(f'<div><dt>{label}</dt><dd data-f="{name}"></dd></div>' for name, label in SMALL)
     return f"""
-<div class="cg-bar"><h2>Live</h2><span class="cg-state" role="status" aria-live="polite" data-f="state"></span>
+<div class="cg-bar"><h2>Live</h2><span class="cg-state" data-f="state"></span>
 <span class="cg-note" data-f="note"></span>
 <button type="button" class="cg-seed" data-act="seed" title="Use this seed again">seed <b data-f="seed"></b></button>
 </div>
-<p class="cg-advice" role="status" hidden><span data-f="advice"></span>
+<p class="cg-advice" hidden><span data-f="advice"></span>
 <button type="button" data-act="again" data-f="act_label"></button></p>
 <div class="cg-bigs">{big}
 <figure class="cg-plot"><svg viewBox="0 0 {figures.PLOT_WIDTH:.0f} {figures.PLOT_HEIGHT:.0f}" preserveAspectRatio="none"

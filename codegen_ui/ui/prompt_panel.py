@@ -27,7 +27,7 @@ TYPING_PAUSE_SECONDS = 0.2
 
 METER = """
 <div class="cg-meter" aria-live="off"><span data-f="prompt"></span><span data-f="new"></span><span data-f="left"></span>
-</div>"""
+<span class="cg-keys" id="cg-keys">Ctrl+Enter generates · Tab indents · Esc, then Tab leaves the editor</span></div>"""
 
 
 class PromptPanel:
@@ -45,10 +45,10 @@ class PromptPanel:
             autoscroll=False,
             html_attributes=gr.InputHTMLAttributes(spellcheck=False, autocorrect="off", autocapitalize="off"),
         )
-        self.meter = drawn(meter_value(None, None, None), METER, "texts", "cg-meter")
+        self.meter = drawn(meter_value(None, None, None), METER, "meter", "cg-meter")
         with gr.Row(elem_id="cg-actions"):
             self.generate = gr.Button("Generate", variant="primary", elem_id="cg-generate", scale=3, min_width=120)
-            self.stop_button = gr.Button("Stop", elem_id="cg-stop", scale=2, min_width=72)
+            self.stop_button = gr.Button("Stop", interactive=False, elem_id="cg-stop", scale=2, min_width=72)
             self.continue_button = gr.Button("Continue", elem_id="cg-continue", scale=2, min_width=72)
             self.clear_button = gr.Button("Clear", elem_id="cg-clear", scale=1, min_width=64)
 

@@ -11,7 +11,7 @@ from codegen_ui import highlight
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("page.css", "samples.css")
-SCRIPTS = ("page.js", "kept.js")
+SCRIPTS = ("page.js", "keys.js", "kept.js")
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "Liberation Mono", "monospace")
 

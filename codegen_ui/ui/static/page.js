@@ -3,6 +3,7 @@
 "use strict";
 window.codegenUI = (() => {
   const NEAR_BOTTOM = 24;
+  const ANNOUNCE_MS = 3000;
   const FIELDS = { prompt: "prompt", max_length: "max-length", max_new_tokens: "max-length", temperature: "temperature",
     top_p: "top-p", top_k: "top-k", min_p: "min-p", repetition_penalty: "repetition-penalty", seed: "seed",
     stop: "stop-strings", stop_at: "stop-at", model: "picker" };
@@ -37,6 +38,21 @@ window.codegenUI = (() => {
 
   const script = (name) => import(new URL(`own/${name}.js`, document.baseURI).href);
 
+  /* What a screen reader says: the latest word, and not more often than one can listen to. */
+  let spoken = 0;
+  let speaking = null;
+  function announce(text) {
+    let region = byId("cg-announcer");
+    if (!region) {
+      region = Object.assign(document.createElement("div"), { id: "cg-announcer", className: "cg-unseen" });
+      region.setAttribute("role", "status");
+      document.querySelector(".gradio-container main, .gradio-container").append(region);
+    }
+    clearTimeout(speaking);
+    speaking = setTimeout(() => { spoken = Date.now(); region.textContent = text; },
+      Math.max(100, spoken + ANNOUNCE_MS - Date.now()));
+  }
+
   function texts(element, props, watch) {
     follow(props, watch, (value) => {
       setTexts(element, value);
@@ -44,7 +60,13 @@ window.codegenUI = (() => {
     });
   }
 
+  function meter(element, props, watch) {
+    texts(element, props, watch);
+    watch("value", () => editor()?.setAttribute("aria-describedby", "cg-keys"));
+  }
+
   function head(element, props, watch, retry) {
+    let stage = "";
     let kept = null;
     try { kept = localStorage.getItem("codegen-theme"); } catch (_) { /* private window */ }
     if (kept && !location.search.includes("__theme")) document.body.classList.toggle("dark", kept === "dark");
@@ -57,6 +79,9 @@ window.codegenUI = (() => {
     follow(props, watch, (value) => {
       setTexts(element, value);
       element.dataset.tone = value.tone;
+      const now = value.line.replace(/[\d.,]+/g, "");  // megabytes that count up are not worth a word each
+      if (now && now !== stage) announce(value.line);
+      stage = now;
       again.hidden = value.tone !== "failed";
       again.disabled = false;
       const notice = element.querySelector(".cg-notice");
@@ -135,6 +160,7 @@ window.codegenUI = (() => {
     });
     const narrow = matchMedia("(max-width: 900px)").matches;
     element.querySelector(".cg-more").open = !narrow;  // where the code would not fit below
+    let told = "";
     const line = element.querySelector("polyline");
     const area = element.querySelector("polygon");
     const svg = element.querySelector("svg");
@@ -151,6 +177,12 @@ window.codegenUI = (() => {
         const first = value.plot.split(",")[0];
         area.setAttribute("points", value.plot ? `${first},${box.height} ${value.plot} ${box.width},${box.height}` : "");
       }
+      const ended = value.busy ? "" : `, ${value.output} tokens in ${value.latency}`;
+      const news = value.note || value.advice ? `${value.state}. ${value.note || value.advice}` : value.state + ended;
+      const waits = /^(queued|loading)/.test(value.state);
+      const word = !value.busy ? news : waits ? value.state : "generating";  // moving figures are not worth a word each
+      if (word !== told && value.state !== "ready" && !value.field) announce(word);
+      told = word;
       showProblem(value.field, value.problem);
       const stop = button("cg-stop");
       if (stop) stop.disabled = !value.busy;
@@ -163,39 +195,58 @@ window.codegenUI = (() => {
   }
 
   /* The message of a refused value stands at its field until that field changes or another run begins. */
+  let refused = null;
   function showProblem(name, message) {
-    for (const old of document.querySelectorAll(".cg-field-error")) {
-      old.parentElement.classList.remove("cg-bad");
-      old.parentElement.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
-      old.remove();
+    if (refused) {
+      refused.field.classList.remove("cg-bad");
+      refused.input?.removeAttribute("aria-invalid");
+      refused.input?.setAttribute("aria-describedby", refused.before);
+      if (!refused.before) refused.input?.removeAttribute("aria-describedby");
+      refused.note.remove();
+      refused = null;
     }
     const field = name && byId("cg-" + FIELDS[name]);
     if (!field) return;
-    const note = Object.assign(document.createElement("p"), { className: "cg-field-error", textContent: message });
+    const note = Object.assign(document.createElement("p"), { className: "cg-field-error", textContent: message, id: "cg-problem" });
     note.setAttribute("role", "alert");
     field.append(note);
     field.classList.add("cg-bad");
     const input = field.querySelector("textarea, input");
+    refused = { field, input, note, before: input?.getAttribute("aria-describedby") || "" };
     input?.setAttribute("aria-invalid", "true");
+    input?.setAttribute("aria-describedby", `${note.id} ${refused.before}`.trim());
     input?.focus();
     field.addEventListener("input", () => showProblem(), { once: true });
   }
 
   function gallery(element, props, watch, pick, forget) {
     const make = (tag, fields) => Object.assign(document.createElement(tag), fields);
+    const note = element.querySelector(".cg-describe");
+    const describe = (example) => { note.textContent = `${example.title}: ${example.description}`; };
     const chip = (example) => {
       const { kind, index } = example;
-      const chosen = make("button", { type: "button", className: "cg-chip", textContent: example.title, title: example.description });
+      const chosen = make("button", { type: "button", className: "cg-chip" });
+      chosen.dataset.chip = `${kind} ${index}`;
+      chosen.append(make("b", { textContent: example.title }), make("small", { textContent: example.description }));
+      chosen.setAttribute("aria-label", example.title);
+      chosen.setAttribute("aria-description", example.description);
       chosen.addEventListener("click", () => pick({ kind, index }));
+      for (const event of ["pointerenter", "focus", "click"]) chosen.addEventListener(event, () => describe(example));
       if (kind === "example") return chosen;
       const remove = make("button", { type: "button", className: "cg-forget", textContent: "×" });
+      remove.dataset.chip = `forget ${index}`;
       remove.setAttribute("aria-label", `Forget ${example.title}`);
       remove.addEventListener("click", () => forget({ index }));
       const pair = make("span", { className: "cg-kept" });
       pair.append(chosen, remove);
       return pair;
     };
+    let drawn = "";
     follow(props, watch, (value) => {
+      const now = JSON.stringify(value.groups);
+      if (now === drawn) return;
+      drawn = now;
+      const focused = element.contains(document.activeElement) ? document.activeElement.dataset.chip : "";
       element.querySelector(".cg-gallery").replaceChildren(...value.groups.map((group) => {
         const chips = make("div", { className: "cg-chips" });
         chips.append(...group.chips.map(chip));
@@ -206,6 +257,10 @@ window.codegenUI = (() => {
         part.append(chips);
         return part;
       }));
+      if (!focused) return;
+      // What was focused may be the example that was just forgotten: then the last one that is left takes the focus.
+      const all = [...element.querySelectorAll("[data-chip]")];
+      (all.find((found) => found.dataset.chip === focused) || all.at(-1))?.focus();
     });
   }
 
@@ -259,46 +314,5 @@ window.codegenUI = (() => {
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  /* Keys in the editor: Tab indents as the text itself does, Escape stops and lets the next Tab leave the editor. */
-  let tabLeaves = false;
-  function onKey(event) {
-    const area = editor();
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && byId("cg-left")?.contains(event.target)) {
-      event.preventDefault();
-      event.stopPropagation();
-      // The field tells Gradio its value on blur where it has not yet: press the button a moment later.
-      setTimeout(() => button("cg-generate")?.click(), 0);
-      return;
-    }
-    if (event.key === "Escape") {
-      tabLeaves = true;
-      const stop = button("cg-stop");
-      if (stop && !stop.disabled) stop.click();
-      return;
-    }
-    if (event.target !== area) return;
-    if (event.key === "Enter" && event.shiftKey) event.stopPropagation();
-    if (event.key !== "Tab") { if (!["Shift", "Control", "Alt", "Meta"].includes(event.key)) tabLeaves = false; return; }
-    if (tabLeaves || event.ctrlKey || event.altKey || event.metaKey) { tabLeaves = false; return; }
-    event.preventDefault();
-    const unit = /^\t/m.test(area.value) ? "\t" : "    ";
-    if (event.shiftKey || area.value.slice(area.selectionStart, area.selectionEnd).includes("\n")) {
-      indent(area, unit, event.shiftKey);
-    } else {
-      document.execCommand("insertText", false, unit);
-    }
-  }
-
-  function indent(area, unit, out) {
-    const { value, selectionStart, selectionEnd } = area;
-    const from = value.lastIndexOf("\n", selectionStart - 1) + 1;
-    const lines = value.slice(from, selectionEnd).split("\n");
-    const moved = lines.map((line) => out ? line.replace(/^(\t| {1,4})/, "") : line && unit + line).join("\n");
-    area.setSelectionRange(from, selectionEnd);
-    document.execCommand("insertText", false, moved);
-    area.setSelectionRange(lines.length > 1 ? from : from + moved.length, from + moved.length);
-  }
-
-  document.addEventListener("keydown", onKey, true);
-  return { texts, head, output, live, gallery, runs, verdicts, part, script, save, copy, flash, type, button, editor, outputText };
+  return { texts, meter, head, output, live, gallery, runs, verdicts, part, script, save, copy, flash, type, announce, button, editor, outputText };
 })();

@@ -1,0 +1,317 @@
+"""The page by keyboard, by screen reader and on a phone; axe-core looks at it in both themes."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import chromium
+from fake_engine import FakeEngine, wait_until
+from web import running
+
+from codegen_ui.gallery import load_gallery
+from codegen_ui.options import Settings
+from codegen_ui.server import create_app
+from codegen_ui.service import Loaded, Service
+from codegen_ui.ui.page import build_page
+
+pytestmark = pytest.mark.browser
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FUNCTION = "    total = 0\n    for item in items:\n        total += item\n    return total\n"
+SCRIPT = tuple(re.findall(r"\s*\S+", FUNCTION))
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+EDITOR = "#cg-prompt textarea"
+
+
+@pytest.fixture(scope="module")
+def engine() -> FakeEngine:
+    return FakeEngine(SCRIPT, context=2048)
+
+
+@pytest.fixture(scope="module")
+def address(engine: FakeEngine) -> Iterator[str]:
+    service = Service(["bundled"], lambda name, progress: Loaded(engine))
+    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Settings(model=("bundled",)))
+    with running(app) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser: Any, address: str, engine: FakeEngine) -> Iterator[Callable[..., Any]]:
+    """Opens the page, in a profile of its own, once its model is there."""
+    contexts: list[Any] = []
+
+    def open_page(theme: str = "light", **options: Any) -> Any:
+        context = browser.new_context(**(options or DESK))
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{address}/?__theme={theme}")
+        page.wait_for_selector("#cg-head [data-tone=ready]", state="attached")
+        page.wait_for_selector(".cg-chip")
+        return page
+
+    engine.seconds = 0.01
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def state(page: Any) -> str:
+    return str(page.text_content(".cg-state"))
+
+
+def wait_for_state(page: Any, wanted: str, seconds: float = 20) -> None:
+    wait_until(lambda: bool(page.wait_for_timeout(20)) or state(page) == wanted, seconds)
+
+
+def generate(page: Any, prompt: str = "def total(items):\n") -> None:
+    page.fill(EDITOR, prompt)
+    page.click("#cg-generate")
+
+
+def generate_long(page: Any, engine: FakeEngine) -> None:
+    engine.seconds = 0.1
+    page.get_by_label("Max length", exact=True).check()
+    generate(page)
+    wait_for_state(page, "decoding")
+
+
+def faults(page: Any) -> list[str]:
+    """What axe-core finds serious or worse: rule, impact, and where."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{fault['id']} ({fault['impact']}): {node['target']} {node['html'][:120]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+def test_axe_finds_nothing_serious(visit: Callable[..., Any], theme: str, screen: dict[str, Any]) -> None:
+    page = visit(theme, **screen)
+    assert faults(page) == []
+    generate(page)
+    wait_for_state(page, "done")
+    page.wait_for_selector("#cg-runs tbody tr")
+    page.fill("#cg-seed input, #cg-seed textarea", "12x")
+    page.click("#cg-generate")
+    page.locator(".cg-field-error").wait_for()
+    assert faults(page) == []
+
+
+def test_everything_can_be_done_by_keyboard_alone(visit: Callable[..., Any], engine: FakeEngine) -> None:
+    page = visit()
+
+    def tab_to(selector: str, most: int = 60) -> None:
+        for _ in range(most):
+            page.keyboard.press("Tab")
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+        raise AssertionError(f"no way to {selector} by Tab")
+
+    tab_to(".cg-chip")
+    page.keyboard.press("Enter")
+    wait_for_state(page, "done")
+    tab_to(EDITOR)
+    page.keyboard.press("Control+a")
+    page.keyboard.type("def typed(items):")
+    page.keyboard.press("Enter")
+    engine.seconds = 0.2
+    page.keyboard.press("Control+Enter")
+    wait_for_state(page, "decoding")
+    page.keyboard.press("Escape")
+    wait_for_state(page, "stopped")
+    assert engine.requests[-1].prompt == "def typed(items):\n"
+    tab_to("#cg-generate")
+    tab_to("#cg-continue")
+    tab_to("#cg-temperature input")
+    tab_to(".cg-scroll")
+
+
+def test_the_editor_says_how_tab_leaves_it(visit: Callable[..., Any]) -> None:
+    page = visit()
+    hint = page.locator("#cg-keys")
+    assert hint.is_visible()
+    assert "Esc, then Tab" in hint.inner_text()
+    page.wait_for_function(f"document.querySelector('{EDITOR}').getAttribute('aria-describedby') === 'cg-keys'")
+
+
+def test_keys_of_an_input_method_are_its_own(visit: Callable[..., Any], engine: FakeEngine) -> None:
+    page = visit()
+    page.fill(EDITOR, "def f():\n")
+    asked = len(engine.requests)
+    page.evaluate(
+        """selector => {
+          for (const key of ['Enter', 'Escape', 'Tab']) {
+            document.querySelector(selector).dispatchEvent(
+              new KeyboardEvent('keydown', { key, ctrlKey: key === 'Enter', isComposing: true, bubbles: true }));
+          }
+        }""",
+        EDITOR,
+    )
+    page.wait_for_timeout(300)
+    assert len(engine.requests) == asked
+    assert page.input_value(EDITOR) == "def f():\n"
+    page.focus(EDITOR)
+    page.keyboard.press("Control+Enter")
+    wait_until(lambda: bool(page.wait_for_timeout(20)) or len(engine.requests) == asked + 1)
+
+
+def test_escape_stops_only_where_it_means_that(visit: Callable[..., Any], engine: FakeEngine) -> None:
+    page = visit()
+    generate_long(page, engine)
+    for field in ("#cg-keep-title input, #cg-keep-title textarea", "#cg-seed input, #cg-seed textarea"):
+        page.locator(field).first.press("Escape")
+    page.wait_for_timeout(300)
+    assert state(page) == "decoding"
+    page.locator(".cg-scroll").press("Escape")
+    wait_for_state(page, "stopped")
+
+
+WORDS = """() => {
+  window.words = [[0, document.getElementById('cg-announcer')?.textContent]];
+  new MutationObserver(() => {
+    const said = document.getElementById('cg-announcer');
+    if (said && said.textContent !== window.words.at(-1)?.[1]) window.words.push([Date.now(), said.textContent]);
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+
+
+def test_a_screen_reader_hears_the_states_and_not_every_figure(visit: Callable[..., Any], engine: FakeEngine) -> None:
+    page = visit()
+    engine.seconds = 0.4
+    page.evaluate(WORDS)
+    generate(page)
+    wait_for_state(page, "done")
+    page.wait_for_function("window.words.at(-1)?.[1].startsWith('done')")
+    _, *words = page.evaluate("window.words")
+    assert [word for _, word in words][-1].startswith(f"done, {len(SCRIPT) + 1} tokens in ")
+    assert len(words) <= 3
+    assert all(later[0] - earlier[0] > 2500 for earlier, later in itertools.pairwise(words))
+    assert page.locator("#cg-live [aria-live], #cg-head .cg-model[aria-live]").count() == 0
+
+
+def test_focus_stays_in_the_gallery_when_it_is_drawn_anew(visit: Callable[..., Any]) -> None:
+    page = visit()
+    for name in ("one", "two"):
+        page.fill(EDITOR, f"def {name}(items):\n")
+        page.locator("#cg-keep-title input, #cg-keep-title textarea").fill(name)
+        page.click("#cg-save")
+        page.get_by_role("button", name=f"Forget {name}").wait_for()
+    page.get_by_role("button", name="Forget one").press("Enter")
+    wait_until(lambda: bool(page.wait_for_timeout(20)) or page.get_by_role("button", name="Forget one").count() == 0)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Forget two"
+    page.keyboard.press("Enter")
+    wait_until(lambda: bool(page.wait_for_timeout(20)) or page.get_by_role("button", name="Forget two").count() == 0)
+    assert page.evaluate("document.activeElement.matches('.cg-chip')")
+
+
+def test_a_refused_value_is_described_at_its_field(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.wait_for_function(f"document.querySelector('{EDITOR}').getAttribute('aria-describedby') === 'cg-keys'")
+    page.fill(EDITOR, "x = '\0'")
+    page.click("#cg-generate")
+    note = page.locator("#cg-prompt .cg-field-error")
+    note.wait_for()
+    described = page.get_attribute(EDITOR, "aria-describedby").split()
+    assert described == [note.get_attribute("id"), "cg-keys"]
+    assert page.get_attribute(EDITOR, "aria-invalid") == "true"
+    page.fill(EDITOR, "x = 1")
+    note.wait_for(state="detached")
+    assert page.get_attribute(EDITOR, "aria-describedby") == "cg-keys"
+    assert page.get_attribute(EDITOR, "aria-invalid") is None
+
+
+def test_descriptions_of_examples_are_seen_and_heard(visit: Callable[..., Any]) -> None:
+    page = visit()
+    wanted = next(one for one in load_gallery(EXAMPLES) if one.title == "Binary search").description
+    chip = page.get_by_role("button", name="Binary search", exact=True)
+    assert chip.get_attribute("aria-description") == wanted
+    chip.hover()
+    assert wanted in page.locator(".cg-describe").inner_text()
+    page.get_by_role("button", name="Merge sort", exact=True).focus()
+    assert page.locator(".cg-describe").inner_text().startswith("Merge sort: ")
+    phone = visit(**PHONE)
+    note = phone.get_by_role("button", name="Binary search", exact=True).locator("small")
+    assert note.is_visible()
+    assert note.inner_text() == wanted
+
+
+def test_a_phone_neither_zooms_nor_submits_with_enter(visit: Callable[..., Any], engine: FakeEngine) -> None:
+    page = visit(**PHONE)
+    sizes = page.eval_on_selector_all(
+        ".gradio-container :is(textarea, input:not([type=radio], [type=range]))",
+        "fields => fields.map(field => [field.className, parseFloat(getComputedStyle(field).fontSize)])",
+    )
+    assert len(sizes) > 8
+    assert [one for one in sizes if one[1] < 16] == []
+    asked = len(engine.requests)
+    for field in (EDITOR, "#cg-stop-strings textarea"):
+        page.tap(field)
+        page.keyboard.type("one")
+        page.keyboard.press("Enter")
+        page.keyboard.type("two")
+        assert page.input_value(field) == "one\ntwo"
+    assert len(engine.requests) == asked
+    assert not page.locator("#cg-keys").is_visible()
+
+
+def test_a_short_run_has_a_plot_worth_looking_at(visit: Callable[..., Any], engine: FakeEngine) -> None:
+    page = visit()
+    generate(page)
+    wait_for_state(page, "done")
+    points = page.get_attribute("#cg-live polyline", "points").split()
+    assert len(points) >= len(SCRIPT) - 3, "a point a step, where two would be one flat block"
+
+
+def test_a_model_that_failed_is_tried_again_from_the_page(browser: Any) -> None:
+    tries: list[str] = []
+
+    def load(name: str, progress: object) -> Loaded:
+        tries.append(name)
+        if len(tries) == 1:
+            raise OSError("the disk was away for a moment")
+        return Loaded(FakeEngine())
+
+    service = Service(["late"], load)
+    with running(create_app(service, build_page(service, ()), Settings(model=("late",)))) as address:
+        context = browser.new_context(**DESK)
+        page = context.new_page()
+        page.goto(address)
+        retry = page.get_by_role("button", name="Try again")
+        retry.click()
+        page.wait_for_selector("#cg-head [data-tone=ready]", state="attached")
+        assert not retry.is_visible()
+        context.close()
+    assert tries == ["late", "late"]
+
+
+def test_a_models_limits_leave_the_settings_with_it(browser: Any) -> None:
+    engines = {"short": FakeEngine(context=128), "long": FakeEngine(context=2048)}
+    service = Service(["short", "long"], lambda name, progress: Loaded(engines[name]))
+    with running(create_app(service, build_page(service, ()), Settings(model=("short", "long")))) as address:
+        context = browser.new_context(**DESK)
+        page = context.new_page()
+        page.goto(address)
+        slider = page.locator("#cg-max-length input[type=range]")
+        wait_until(lambda: bool(page.wait_for_timeout(20)) or slider.get_attribute("max") == "128")
+        assert slider.input_value() == "128"
+        page.locator("#cg-picker input").click()
+        page.get_by_role("option", name="long").click()
+        wait_until(lambda: bool(page.wait_for_timeout(20)) or slider.get_attribute("max") == "2048")
+        context.close()
