@@ -290,6 +290,8 @@ def test_compiled_code_is_kept_where_only_the_user_can_write_and_nowhere_else(tm
     assert folder is not None
     assert folder.parent == tmp_path / "cache" / "codegen-playground"
     assert folder.stat().st_mode & 0o077 == 0
+    folder.chmod(0o777)
+    assert compiled.cache_folder({"XDG_CACHE_HOME": str(tmp_path / "cache")}) is None
     (tmp_path / "file").touch()
     assert compiled.cache_folder({"XDG_CACHE_HOME": str(tmp_path / "file"), "HOME": str(tmp_path / "file")}) is None
     assert compiled.cache_folder({"HOME": str(tmp_path)}) == tmp_path / ".cache/codegen-playground" / folder.name

@@ -102,8 +102,12 @@ def cache_folder(environ: Mapping[str, str]) -> Path | None:
 
 
 def writable(folder: Path) -> bool:
+    """Whether this user, and nobody else, can write there: what is found there is run."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+        if state.st_uid != os.geteuid() or state.st_mode & 0o022:
+            return False
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:
