@@ -197,6 +197,10 @@ class Engine(Protocol):
         """Closes the engine."""
         ...
 
+    def on_failure(self, tell: Callable[[str], None]) -> None:
+        """Call `tell` with the reason, in words, should the engine end by a fault and serve nobody from then on."""
+        ...
+
     def close(self) -> None:
         """Cancel everything, free the memory and end the engine's thread. Idempotent."""
         ...

@@ -23,7 +23,7 @@ from codegen_ui.checkpoints import (
 )
 from codegen_ui.checkpoints.progress import Progress, no_progress, readable_bytes
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.threads import in_own_thread
+from codegen_ui.engine.threads import in_own_thread, use_threads
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo
 from codegen_ui.options import EngineOptions, LoadOptions
@@ -121,6 +121,8 @@ def run(name: str, plan: LoadPlan, progress: Progress, start: float) -> LocalEng
     except ValueError as error:
         raise ModelUnavailable(name, f"the checkpoint in {checkpoint.folder} cannot be used: {error}.") from error
     except (MemoryError, RuntimeError) as error:
+        from codegen_ui.engine.faults import out_of_memory
+
         if not out_of_memory(error):
             raise
         raise ModelUnavailable(name, f"there is not enough memory to load it. {ADVICE}") from error
@@ -131,8 +133,10 @@ def run(name: str, plan: LoadPlan, progress: Progress, start: float) -> LocalEng
 def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> Decoder:
     """The checkpoint's weights on the device."""
     from codegen_ui.engine.decoders import load_decoder
-    from codegen_ui.engine.device import resolve_device, resolve_dtype, resolve_quantize
+    from codegen_ui.engine.device import resolve_device, resolve_dtype, resolve_quantize, sum_in_full_precision
 
+    use_threads(plan.threads)
+    sum_in_full_precision()
     device = resolve_device(plan.device)
     return load_decoder(
         checkpoint.config,
@@ -173,13 +177,6 @@ def start_engine(checkpoint: Checkpoint, model: Decoder, plan: LoadPlan, start: 
         load_seconds=time.monotonic() - start,
     )
     return LocalEngine(model, checkpoint.tokenizer, info, plan, common_code() if plan.lookup else ())
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Python's, a GPU's, or the CPU allocator's way of saying it."""
-    import torch
-
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 ADVICE = "Choose a smaller model, quantize int8, or dtype bfloat16, or use a machine with more memory."

@@ -2,10 +2,10 @@
 
 To add an option, add a row to the class that it belongs to:
 
-    threads: int | None = row(None, Integer(1, 256), "threads that compute", unset="one a core", only="local")
+    batch: int | None = row(None, Integer(1, 256), "tokens at once", unset="as many as there are", only="local")
 
 and read it where it matters: the engine has its `EngineOptions`, the server the whole `Settings`. The row makes
-`--threads N`, `CODEGEN_UI_THREADS`, the library's `load(threads=...)` (of `LoadOptions` and `EngineOptions`) and what
+`--batch N`, `CODEGEN_UI_BATCH`, the library's `load(batch=...)` (of `LoadOptions` and `EngineOptions`) and what
 they refuse. `python -m codegen_ui.readme` then writes the tables of the READMEs anew; a test tells if it was forgotten.
 
 Kinds are in `kinds.py`; a new one needs a `limit` in words and a `check`. `only="local"` is for what has no meaning
@@ -72,6 +72,13 @@ class EngineOptions(Checked):
         512, Integer(0, 1_000_000), "MiB for the KV cache of earlier prompts; 0 is off", only="local"
     )
     lookup: bool = row(True, Switch(), "prompt-lookup speculation", only="local")
+    threads: int | None = row(
+        None,
+        Integer(1, 1024),
+        "threads that compute on a CPU",
+        unset="one a core, and no more than a container's CPU quota",
+        only="local",
+    )
     prefill_chunk: int | None = row(
         None,
         Integer(1, 2048),

@@ -12,6 +12,7 @@ from typing import Protocol
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import Busy, InvalidInput, ModelUnavailable, PlaygroundError
 from codegen_ui.generation import Engine, Generation, ModelInfo
+from codegen_ui.reloads import Reloads
 from codegen_ui.request import GenerationRequest
 from codegen_ui.turns import Places, Waits
 
@@ -99,6 +100,7 @@ class Service:
         self._statuses = {name: ModelStatus(name) for name in self.names}
         self._engines: dict[str, Engine] = {}
         self._observers: list[Observer] = []
+        self._reloads = Reloads(self.request_load)
         self._draining = self._closed = False
 
     def observe(self, observer: Observer) -> None:
@@ -121,6 +123,7 @@ class Service:
     def request_load(self, name: str | None = None) -> None:
         """Begin to load a model in the background, unless it is loading or ready; a failed one is tried again."""
         name = self._known(name)
+        self._reloads.cancel(name)
         with self._lock:
             if self._closed or self._statuses[name].phase in (Phase.LOADING, Phase.READY):
                 return
@@ -195,6 +198,7 @@ class Service:
         with self._lock:
             self._closed = True
             engines, self._engines = list(self._engines.values()), {}
+        self._reloads.close()
         for engine in engines:
             engine.close()
 
@@ -212,12 +216,12 @@ class Service:
             except PlaygroundError as error:
                 message = error.reason if isinstance(error, ModelUnavailable) else str(error)
                 logger.debug("cannot load %s: %s", name, message)  # whoever watches the statuses says it
-                self._set(ModelStatus(name, Phase.FAILED, message=message))
+                self._failed(name, message)
                 return
             except Exception:
                 # A fault of ours: the log has the trace, the page one sentence, and the server stays up.
                 logger.exception("cannot load %s", name)
-                self._set(ModelStatus(name, Phase.FAILED, message="loading failed unexpectedly; see the server's log."))
+                self._failed(name, "loading failed unexpectedly; see the server's log.")
                 return
         ready = ModelStatus(name, Phase.READY, notice=loaded.notice, info=loaded.engine.info)
         with self._lock:
@@ -227,8 +231,27 @@ class Service:
                 self._statuses[name] = ready
         if closed:
             loaded.engine.close()
-        else:
-            self._tell(ready)
+            return
+        self._reloads.served(name)
+        self._tell(ready)
+        loaded.engine.on_failure(lambda reason: self._engine_failed(name, loaded.engine, reason))
+
+    def _engine_failed(self, name: str, engine: Engine, reason: str) -> None:
+        """A model that served serves no more: it is tried again, by whoever asks and by itself."""
+        with self._lock:
+            if self._engines.get(name) is not engine:
+                return
+            del self._engines[name]
+        self._reloads.engine_failed(name)
+        logger.error("%s: %s", name, reason)
+        engine.close()
+        self._failed(name, reason)
+
+    def _failed(self, name: str, message: str) -> None:
+        seconds = None if self._closed else self._reloads.plan(name)
+        if seconds is not None:
+            message = f"{message.rstrip('.')}. The next try is in {seconds:.0f} s."
+        self._set(ModelStatus(name, Phase.FAILED, message=message))
 
     def _progress(self, name: str, stage: str, done: int, total: int | None) -> None:
         self._set(ModelStatus(name, Phase.LOADING, stage=stage, done=done, total=total))

@@ -1,8 +1,10 @@
-"""Options of the test run, and what is left out where torch is missing."""
+"""Options of the test run, what is left out where torch is missing, and what must hold in every test."""
 
 from __future__ import annotations
 
 import importlib.util
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if WITHOUT_TORCH and item.get_closest_marker("model"):
             item.add_marker(pytest.mark.skip(reason="torch is not installed"))
+
+
+class Complaints(logging.Handler):
+    """Collects what idle engines find wrong with themselves."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "idle engine" in record.getMessage():
+            self.found.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def complaints() -> Iterator[list[str]]:
+    """An engine that rests looks for what is left over: whatever a test is about, there must be nothing."""
+    handler = Complaints()
+    logger = logging.getLogger("codegen_ui.engine.core")
+    logger.addHandler(handler)
+    yield handler.found
+    logger.removeHandler(handler)
+    assert not handler.found

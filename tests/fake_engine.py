@@ -78,6 +78,7 @@ class FakeEngine:
         self.generations: list[FakeGeneration] = []
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
+        self._told: list[Callable[[str], None]] = []
 
     def encode(self, text: str) -> tuple[int, ...]:
         return word_ids(text)
@@ -148,6 +149,14 @@ class FakeEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def on_failure(self, tell: Callable[[str], None]) -> None:
+        self._told.append(tell)
+
+    def fail(self, reason: str) -> None:
+        """End by a fault."""
+        for tell in self._told:
+            tell(reason)
 
     def close(self) -> None:
         self._closed.set()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from codegen_ui.engine import device
+from codegen_ui.engine.memory import Promise
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.linear import int8_available
 from codegen_ui.errors import InvalidInput
@@ -82,3 +83,24 @@ def test_slots_fill_half_of_the_free_memory(free_gib: float, slots: int, monkeyp
     assert chosen == slots
     assert reason.startswith(f"{slots} slot")
     assert "320 MiB each" in reason
+
+
+def test_what_one_engine_was_promised_is_not_promised_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "memory", lambda _: device.Memory(8 * 2**30, 16 * 2**30))
+    taken = 2**30
+    promise = Promise(5 * 2**30, lambda: taken)
+    try:
+        assert device.memory_free(CPU) == 4 * 2**30
+        taken = 5 * 2**30
+        assert device.memory_free(CPU) == 8 * 2**30, "what it has taken is not free anyway"
+    finally:
+        promise.end()
+        promise.end()
+    taken = 0
+    assert device.memory_free(CPU) == 8 * 2**30
+
+
+def test_half_precision_is_summed_in_full() -> None:
+    device.sum_in_full_precision()
+    assert not torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction
+    assert not torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction

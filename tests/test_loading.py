@@ -14,6 +14,7 @@ from small_checkpoints import new_layout, old_layout
 import codegen_ui
 from codegen_ui import loading
 from codegen_ui.checkpoints import checkpoint
+from codegen_ui.engine.memory import promised
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.loading import make_loader
 from codegen_ui.service import Phase, Service
@@ -146,6 +147,17 @@ def test_memory_that_runs_out_while_loading_is_one_sentence(monkeypatch: pytest.
         codegen_ui.load("bundled")
 
 
+def test_a_second_engine_is_given_what_the_first_was_not_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    from codegen_ui.engine import device
+
+    with codegen_ui.load("bundled", prefix_cache_mb=0, slots=4):
+        each = 4 * promised() // 16
+        monkeypatch.setattr(device, "memory", lambda _: device.Memory(promised() + 5 * each, 2**40))
+        with codegen_ui.load("bundled", prefix_cache_mb=0) as second:
+            assert second.info.slots == 2
+    assert promised() == 0
+
+
 @pytest.mark.parametrize(
     ("field", "value", "limit"),
     [
@@ -153,6 +165,7 @@ def test_memory_that_runs_out_while_loading_is_one_sentence(monkeypatch: pytest.
         ("dtype", "int4", "one of auto, float32, bfloat16, float16"),
         ("quantize", 8, "one of none, int8, auto"),
         ("slots", 0, "a whole number from 1 to 256"),
+        ("threads", 0, "a whole number from 1 to 1024"),
         ("max_waiting", "many", "a whole number from 1 to 10000"),
         ("deadline_seconds", -1, "a number from 1 to 86400"),
         ("prefix_cache_mb", 0.5, "a whole number from 0"),

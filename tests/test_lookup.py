@@ -71,6 +71,25 @@ def test_a_store_is_drafted_from_and_gives_way_to_what_was_seen_since() -> None:
     assert lookup([1, 2, 3], memory).draft(8).tokens == [40]
 
 
+def test_a_match_that_nothing_followed_gives_way_to_one_that_something_did() -> None:
+    memory = EarlierTexts([[1, 2, 3, 40]])
+    memory.add([1, 2, 3])
+    assert memory.find([1, 2, 3], 1).tokens == [40]
+    assert remembered([7, 1, 2, 3], [2, 3, 50]).find([7, 1, 2, 3], 1).tokens == [50]
+
+
+def test_texts_are_entered_piece_by_piece_where_others_wait() -> None:
+    memory = EarlierTexts()
+    memory.queue(list(range(10)))
+    memory.queue(list(range(20, 24)))
+    memory.enter(4)
+    assert (memory.find([1, 2], 5).tokens, memory.find([5, 6], 1).tokens) == ([3], [])
+    memory.enter(9)
+    assert (memory.find([5, 6], 1).tokens, memory.find([20, 21], 5).tokens) == ([7], [])
+    memory.enter(None)
+    assert memory.find([20, 21], 5).tokens == [22, 23]
+
+
 def test_memory_forgets_the_oldest_and_takes_nothing_twice() -> None:
     memory = remembered([1, 2, 3, 4])
     for start in range(0, 3 * MEMORY_TOKENS, 1000):

@@ -202,4 +202,4 @@ def test_a_model_that_failed_says_why_it_is_not_ready() -> None:
         assert httpx.get(f"{url}/healthz").status_code == 200
         assert "codegen:num_slots" in httpx.get(f"{url}/metrics").text
     assert response.status_code == 503
-    assert response.json()["reason"] == "broken could not be loaded: the weights file is truncated."
+    assert response.json()["reason"] == "broken cannot be used: the weights file is truncated."

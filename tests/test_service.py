@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fake_engine import FakeEngine
 
+from codegen_ui import reloads
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo
@@ -20,6 +22,7 @@ def engine(name: str) -> Any:
     box = SimpleNamespace(info=ModelInfo(name, "CodeGenForCausalLM", 2048), closed=False)
     box.close = lambda: setattr(box, "closed", True)
     box.submit = lambda request: (name, request)
+    box.on_failure = lambda tell: None
     return box
 
 
@@ -113,3 +116,71 @@ def test_closing_closes_engines_also_one_that_arrives_late() -> None:
     service.close()
     go_on.set()
     wait_for(lambda: late.closed)
+
+
+def test_a_model_whose_engine_ends_by_a_fault_has_failed_at_once_and_is_loaded_again_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reloads, "RELOAD_SECONDS", (0.2,))
+    engines: list[FakeEngine] = []
+
+    def load(name: str, progress: Progress) -> Loaded:
+        engines.append(FakeEngine())
+        return Loaded(engines[-1])
+
+    seen: list[ModelStatus] = []
+    service = Service(["a"], load, seen.append)
+    service.start()
+    wait_for(lambda: service.status().phase is Phase.READY)
+    engines[0].fail("the engine ended by a fault (RuntimeError: device-side assert)")
+    status = service.status()
+    assert (status.phase, service.engines()) == (Phase.FAILED, {})
+    assert "device-side assert" in status.message
+    with pytest.raises(ModelUnavailable, match="device-side assert"):
+        service.engine()
+    wait_for(lambda: service.status().phase is Phase.READY)
+    assert service.engine() is engines[1]
+    engines[0].fail("again")
+    assert service.status().phase is Phase.READY, "the old engine is nobody's any more"
+    assert [one.phase for one in seen].count(Phase.FAILED) == 1
+    service.close()
+
+
+def test_tries_to_load_again_come_ever_more_seldom_and_a_visitor_need_not_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reloads, "RELOAD_SECONDS", (0.1, 60.0))
+    engines: list[FakeEngine] = []
+
+    def load(name: str, progress: Progress) -> Loaded:
+        if len(engines) == 1 and not asked:
+            raise ModelUnavailable(name, "the device is gone.")
+        engines.append(FakeEngine())
+        return Loaded(engines[-1])
+
+    asked = False
+    service = Service(["a"], load)
+    service.start()
+    wait_for(lambda: service.status().phase is Phase.READY)
+    engines[0].fail("a fault")
+    wait_for(lambda: "the device is gone. The next try is in 60 s." in service.status().message)
+    asked = True
+    service.request_load()
+    wait_for(lambda: service.status().phase is Phase.READY)
+    service.close()
+
+
+def test_a_model_that_never_loaded_is_not_tried_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reloads, "RELOAD_SECONDS", (0.01,))
+    tries = 0
+
+    def load(name: str, progress: Progress) -> Loaded:
+        nonlocal tries
+        tries += 1
+        raise ModelUnavailable(name, "no such model.")
+
+    service = Service(["a"], load)
+    service.start()
+    wait_for(lambda: service.status().phase is Phase.FAILED)
+    time.sleep(0.1)
+    assert tries == 1

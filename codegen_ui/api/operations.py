@@ -95,7 +95,7 @@ def why_not_ready(service: Service) -> str:
         unavailable = engine.stats().unavailable
         return f"{status.name} cannot generate: {unavailable}" if unavailable else ""
     if status.phase is Phase.FAILED:
-        return f"{status.name} could not be loaded: {status.message}"
+        return f"{status.name} cannot be used: {status.message}"
     if status.phase is Phase.IDLE:
         return f"{status.name} is not loading yet."
     return f"{status.name} is loading: {status.stage}."

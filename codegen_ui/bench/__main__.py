@@ -15,7 +15,7 @@ from codegen_ui.engine.threads import wait_briefly
 COMMANDS = {
     "engine": "our engine alone, by number of streams",
     "peers": "our engine, transformers' generate, CTranslate2 and OpenVINO in turn (needs bench/requirements.txt)",
-    "prefix": "the prefix cache, and how little a long prompt that joins disturbs the others",
+    "prefix": "kept prefixes, and how little streams that come and go disturb the others",
     "lookup": "prompt-lookup drafts on the saved examples",
     "invariance": "whether completions are the same whoever else is served: 64 visitors for a minute",
     "serving": "tokens a second through the page, 1 and 8 visitors",
@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--rounds", type=int, default=5, help="rounds to take medians of (default: 5)")
         if name == "prefix":
             command.add_argument("--shared", type=int, default=300, help="tokens of the repeated prompt (default: 300)")
+            command.add_argument("--ending", type=int, default=512, help="tokens of a stream that ends (default: 512)")
             command.add_argument("--joining", type=int, default=1500, help="tokens that join (default: 1500)")
         if name == "peers":
             command.add_argument(

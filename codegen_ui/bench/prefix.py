@@ -1,4 +1,4 @@
-"""`prefix`: what the prefix cache saves, and what a long prompt that joins costs the others."""
+"""`prefix`: what kept prefixes save, and what streams that come and go cost those that run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import itertools
 import statistics
 import time
+from collections.abc import Callable
 
 from codegen_ui.bench.checkpoint import bench_model
 from codegen_ui.bench.contenders import greedy, load, random_prompts
@@ -19,25 +20,40 @@ CALM_TOKENS = 24
 
 def run(options: argparse.Namespace, report: Report) -> None:
     model = bench_model(options.model)
-    with load(model, quantize=options.quantize[-1], slots=STREAMS + 1, prefix_cache_mb=1024) as engine:
+    quantize = options.quantize[-1]
+    with load(model, quantize=quantize, slots=STREAMS + 1, prefix_cache_mb=1024) as engine:
         cached, cold = cached_and_cold(engine, options.rounds, options.shared)
-    with load(model, quantize=options.quantize[-1], slots=STREAMS + 1) as engine:
-        stalls = [join(engine, options.joining, seed) for seed in range(options.rounds)]
-    stall, step = (statistics.median(values) for values in zip(*stalls, strict=True))
-    ratio = statistics.median(stall / step for stall, step in stalls)
+        finishes = [finish(engine, options.ending, seed) for seed in range(options.rounds)]
+    with load(model, quantize=quantize, slots=STREAMS + 1) as engine:
+        joins = [join(engine, options.joining, seed) for seed in range(options.rounds)]
+    join_gap, join_step = medians(joins)
+    finish_gap, finish_step = medians(finishes)
     report.table(
-        f"{model.name}, {options.quantize[-1]}: medians of {options.rounds}",
+        f"{model.name}, {quantize}: medians of {options.rounds}",
         ["", "ms"],
         [
             [f"TTFT of a new prompt of {options.shared} tokens", 1000 * cold],
             ["TTFT of the same prompt again", 1000 * cached],
-            [f"step of {STREAMS} streams", 1000 * step],
-            [f"longest gap in any of them while {options.joining} tokens join", 1000 * stall],
+            [f"step of {STREAMS} streams", 1000 * join_step],
+            [f"longest gap in any of them while {options.joining} tokens join", 1000 * join_gap],
+            [f"step of {STREAMS} streams", 1000 * finish_step],
+            [f"longest gap while one of {options.ending} tokens ends and is asked for again", 1000 * finish_gap],
         ],
     )
     report.figures |= {"ttft_cold_ms": 1000 * cold, "ttft_cached_ms": 1000 * cached}
-    report.figures |= {"step_ms": 1000 * step, "longest_gap_ms": 1000 * stall}
-    report.ratios |= {"ttft_cached_over_cold": cached / cold, "join_stall_over_step": ratio}
+    report.figures |= {"step_ms": 1000 * join_step, "longest_gap_ms": 1000 * join_gap}
+    report.figures |= {"finish_step_ms": 1000 * finish_step, "finish_gap_ms": 1000 * finish_gap}
+    report.ratios |= {
+        "ttft_cached_over_cold": cached / cold,
+        "join_stall_over_step": statistics.median(gap / step for gap, step in joins),
+        "finish_stall_over_step": statistics.median(gap / step for gap, step in finishes),
+    }
+
+
+def medians(rounds: list[tuple[float, float]]) -> tuple[float, float]:
+    """Of the gaps and of the steps, in seconds."""
+    gaps, steps = zip(*rounds, strict=True)
+    return statistics.median(gaps), statistics.median(steps)
 
 
 def cached_and_cold(engine: LocalEngine, rounds: int, length: int) -> tuple[float, float]:
@@ -52,14 +68,36 @@ def cached_and_cold(engine: LocalEngine, rounds: int, length: int) -> tuple[floa
 
 
 def join(engine: LocalEngine, length: int, seed: int) -> tuple[float, float]:
-    """Longest gap between tokens of running streams while a prompt of `length` joins, and their median step before."""
-    prompts = random_prompts(STREAMS, 32, ids=256, seed=seed)
-    room = engine.info.context - 33
-    running = [engine.submit(greedy(prompt, room)) for prompt in prompts]
-    wait(running, CALM_TOKENS)
-    arrival = time.monotonic()
+    """The longest gap in streams that run while a prompt of `length` joins, and their step before, in seconds."""
     (joining,) = random_prompts(1, length, ids=256, seed=1000 + seed)
-    joined = engine.submit(greedy(joining, 2)).result()
+    gap, step = watched(engine, seed, lambda: engine.submit(greedy(joining, 2)).result())
+    say(f"{length} tokens joined: step {1000 * step:.0f} ms, longest gap {1000 * gap:.0f}")
+    return gap, step
+
+
+def finish(engine: LocalEngine, length: int, seed: int) -> tuple[float, float]:
+    """The same while a stream of `length` tokens ends, its prompt is asked for again, and that ends too."""
+    (prompt,) = random_prompts(1, length, ids=256, seed=2000 + seed)
+    engine.submit(greedy(prompt, 2)).result()
+
+    def again() -> None:
+        for _ in range(2):
+            engine.submit(greedy(prompt, 4)).result()
+
+    gap, step = watched(engine, seed, again)
+    say(f"{length} tokens ended and began again: step {1000 * step:.0f} ms, longest gap {1000 * gap:.0f}")
+    return gap, step
+
+
+def watched(engine: LocalEngine, seed: int, happens: Callable[[], object]) -> tuple[float, float]:
+    """Run streams, and something beside them: the longest gap in any of them then, and their median step before."""
+    prompts = random_prompts(STREAMS, 32, ids=256, seed=seed)
+    running = [engine.submit(greedy(prompt, engine.info.context - 33)) for prompt in prompts]
+    wait(running, CALM_TOKENS)
+    begin = time.monotonic()
+    happens()
+    # The last end is felt, if it is, in the step after it.
+    wait(running, 2 + max(len(one.tokens()) for one in running))
     end = time.monotonic()
     for one in running:
         one.cancel()
@@ -68,16 +106,12 @@ def join(engine: LocalEngine, length: int, seed: int) -> tuple[float, float]:
     before, during = [], []
     for one in running:
         for earlier, later in itertools.pairwise(event.time for event in one.tokens()):
-            if later < arrival:
+            if later < begin:
                 before.append(later - earlier)
             elif later < end:
                 during.append(later - earlier)
     # The first gaps of some streams hold the prefill of others: the median does not mind.
-    step = statistics.median(before)
-    say(
-        f"{len(joined.prompt_token_ids)} tokens joined: step {1000 * step:.0f} ms, longest gap {1000 * max(during):.0f}"
-    )
-    return max(during), step
+    return max(during), statistics.median(before)
 
 
 def wait(running: list[LiveGeneration], tokens: int) -> None:

@@ -70,6 +70,12 @@ def resolve_quantize(name: str, device: torch.device) -> str:
     return name
 
 
+def sum_in_full_precision() -> None:
+    """A GPU's half-precision products are to be summed in fp32: in fp16 long sums overflow or lose their last bits."""
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
 def device_name(device: torch.device) -> str:
     """For people: the GPU's or the CPU's name."""
     if device.type == "cuda":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import secrets
 import threading
 import time
 import weakref
@@ -23,16 +22,14 @@ from codegen_ui.engine.decoders import Decoder
 from codegen_ui.engine.device import choose_slots, give_memory_back, memory_total, memory_used
 from codegen_ui.engine.faults import failure
 from codegen_ui.engine.generation import LiveGeneration
-from codegen_ui.engine.prompts import fit_prompt
+from codegen_ui.engine.intake import Intake
 from codegen_ui.engine.sequence import SequenceState
-from codegen_ui.engine.stream import plain_tokenizer
 from codegen_ui.engine.totals import Totals
-from codegen_ui.engine.uniforms import UniformStream
-from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundError
+from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
 from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.metrics import State
 from codegen_ui.options import EngineOptions
-from codegen_ui.request import MAX_SEED, FinishReason, GenerationRequest
+from codegen_ui.request import FinishReason, GenerationRequest
 
 logger = logging.getLogger(__name__)
 
@@ -59,18 +56,16 @@ class LocalEngine:
         options: EngineOptions,
         common_code: Sequence[str] = (),
     ) -> None:
-        self._tokenizer = tokenizer
-        self._plain = plain_tokenizer(tokenizer)
         self._options = options
-        self._config, self._device = model.config, model.device
-        self._eos: int | None = model.config.eos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+        self._device = model.device
+        self._intake = Intake(tokenizer, model.config, options.deadline_seconds)
         slots, reason = choose_slots(model.config, model.device, model.token_bytes(), model.quantize)
         if options.slots is not None:
             slots, reason = options.slots, "as asked for by --slots"
         self._info = replace(info, slots=slots, slots_reason=reason, context=model.config.n_positions)
         self._totals = Totals()
         decodable = min(len(tokenizer), model.config.vocab_size)
-        store = map(self._encode, common_code)
+        store = map(self._intake.encode, common_code)
         self._parts: Parts | None = assemble(
             model, options, self._totals, streams=slots, decodable=decodable, store=store
         )
@@ -97,16 +92,7 @@ class LocalEngine:
     def submit(self, request: GenerationRequest) -> LiveGeneration:
         """Queue a request. Tokenizes on the caller's thread. Raises `InvalidInput`, `Busy`, or, after `close`,
         `GenerationFailed`."""
-        generation = self._generation(request)
-        sequence = SequenceState(
-            request.visitor,
-            list(generation.prompt_ids),
-            max_tokens=len(generation.prompt_ids) + generation.max_new_tokens,
-            output=generation,
-            sampling=request.sampling,
-            logprobs=request.logprobs is not None,
-            uniforms=UniformStream(generation.seed, request.sampling.sample_index),
-        )
+        generation, sequence = self._intake.take(request)
         with self._lock:
             if self._closing:
                 raise GenerationFailed("The engine is closed.")
@@ -121,11 +107,11 @@ class LocalEngine:
         return generation
 
     def count_tokens(self, text: str) -> int:
-        return len(self._encode(text))
+        return len(self._intake.encode(text))
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The token ids that a prompt of this text has, before it is fitted to the context."""
-        return tuple(self._encode(text))
+        return tuple(self._intake.encode(text))
 
     def stats(self) -> EngineStats:
         with self._lock:
@@ -200,36 +186,6 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _generation(self, request: GenerationRequest) -> LiveGeneration:
-        """The request fitted to this model. Raises `InvalidInput`."""
-        arrival = time.monotonic()
-        given = tuple(self._encode(request.prompt) if isinstance(request.prompt, str) else request.prompt)
-        if not given:
-            raise InvalidInput("prompt", request.prompt, "text that this model's tokenizer knows")
-        if max(given) >= self._config.vocab_size:
-            raise InvalidInput("prompt", max(given), f"token ids below {self._config.vocab_size}")
-        room = fit_prompt(len(given), request.max_length, request.max_new_tokens, self._config.n_positions)
-        seed = secrets.randbelow(min(MAX_SEED, 2**32)) if request.sampling.seed is None else request.sampling.seed
-        deadline = self._options.deadline_seconds
-        if request.deadline_seconds is not None:
-            deadline = min(deadline, request.deadline_seconds)
-        return LiveGeneration(
-            request,
-            given[len(given) - room.kept :],
-            dropped=len(given) - room.kept,
-            max_new_tokens=room.new_tokens,
-            seed=seed,
-            arrival=arrival,
-            deadline=arrival + deadline,
-            eos=self._eos,
-            tokenizer=self._tokenizer,
-            core=self._plain,
-        )
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
-        return ids
 
     def _forget_finished(self) -> None:
         """Under the lock."""

@@ -1,4 +1,4 @@
-"""How PyTorch's threads wait for each other on a CPU."""
+"""How many threads compute on a CPU, and how they wait for each other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TypeVar
 
 SPIN_VARIABLE = "GOMP_SPINCOUNT"
@@ -24,6 +25,46 @@ def wait_briefly(environ: MutableMapping[str, str] = os.environ) -> None:
     """
     if "OMP_WAIT_POLICY" not in environ:
         environ.setdefault(SPIN_VARIABLE, str(SPIN_COUNT))
+
+
+def use_threads(wanted: int | None) -> int:
+    """Compute with so many threads, or, where None are asked for, with no more than this container has the time for.
+    Returns how many."""
+    import torch
+
+    quota = cpu_quota()
+    if wanted is None and quota is not None:
+        wanted = min(torch.get_num_threads(), max(1, int(quota)))
+    if wanted is not None and wanted != torch.get_num_threads():
+        torch.set_num_threads(wanted)
+    return torch.get_num_threads()
+
+
+def cpu_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """How many CPUs' time this process's control groups (version 2 or 1) grant it; None where they do not bound it.
+
+    More threads than that are stopped for most of every tenth of a second, each while the others wait for it.
+    """
+    try:
+        group = own.read_text(encoding="ascii").strip().splitlines()[-1].partition("::")[2].strip("/")
+    except (OSError, UnicodeDecodeError, IndexError):
+        group = ""
+    quotas = []
+    for folder in (root / group, *(root / group).parents):
+        if folder == root.parent:
+            break
+        quotas += [_ratio(folder / "cpu.max"), _ratio(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")]
+    quotas.append(_ratio(root / "cpu" / "cpu.cfs_quota_us", root / "cpu" / "cpu.cfs_period_us"))
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _ratio(*files: Path) -> float | None:
+    """The quotient of the two numbers in these files; None where they are not there, say "max" or less than nothing."""
+    try:
+        quota, period = map(int, " ".join(file.read_text(encoding="ascii") for file in files).split())
+    except (OSError, ValueError):
+        return None
+    return quota / period if quota > 0 and period > 0 else None
 
 
 def in_own_thread(function: Callable[[], Result]) -> Result:

@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent import futures
 from types import TracebackType
 from typing import Any, TypeVar
@@ -144,6 +144,9 @@ class RemoteEngine:
                 finished=dict(self._finished),
                 unavailable="" if any(backend.up for backend in self._backends) else self.down(),
             )
+
+    def on_failure(self, tell: Callable[[str], None]) -> None:
+        """Never: servers that are down are tried again all the time, and `stats` says so meanwhile."""
 
     def close(self) -> None:
         with self._lock:

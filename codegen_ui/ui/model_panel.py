@@ -74,7 +74,7 @@ def describe(status: ModelStatus) -> Status:
     """What the head shows of a model's status."""
     blank = {"tone": status.phase.value, "line": "", "facts": "", "notice": status.notice, "percent": ""}
     if status.phase is Phase.FAILED:
-        return {**blank, "line": f"{status.name} could not be loaded", "notice": f"{status.name}: {status.message}"}
+        return {**blank, "line": f"{status.name} cannot be used", "notice": f"{status.name}: {status.message}"}
     if status.phase is not Phase.READY or status.info is None:
         percent = "" if not status.total else f"{min(100.0, 100 * status.done / status.total):.0f}%"
         return {**blank, "tone": "loading", "line": f"{status.name}: {figures.progress(status)}", "percent": percent}

@@ -1,0 +1,62 @@
+"""When a model whose engine ended by a fault is loaded again by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+RELOAD_SECONDS = (5.0, 20.0, 60.0, 300.0)
+"""How long it waits: the first time, the second, ..."""
+SOUND_SECONDS = 600.0
+"""An engine that served for so long was sound: its fault counts as the first."""
+
+
+class Reloads:
+    """Tries that come ever more seldom, for models that have served before. Any thread may use it.
+
+    Args:
+        load: called with a model's name when its time has come.
+    """
+
+    def __init__(self, load: Callable[[str], None]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._ready_since: dict[str, float] = {}
+        self._tries: dict[str, int] = {}
+        self._timers: dict[str, threading.Timer] = {}
+
+    def served(self, name: str) -> None:
+        """Its engine serves from now on."""
+        with self._lock:
+            self._ready_since[name] = time.monotonic()
+
+    def engine_failed(self, name: str) -> None:
+        """It serves no more; see `plan`."""
+        with self._lock:
+            sound = time.monotonic() - self._ready_since[name] >= SOUND_SECONDS
+            self._tries[name] = 0 if sound else self._tries.get(name, 0)
+
+    def plan(self, name: str) -> float | None:
+        """See to the next try: in how many seconds it comes; None for a model that never served."""
+        with self._lock:
+            tries = self._tries.get(name)
+            if tries is None:
+                return None
+            seconds = RELOAD_SECONDS[min(tries, len(RELOAD_SECONDS) - 1)]
+            self._tries[name] = tries + 1
+            self._timers[name] = timer = threading.Timer(seconds, self._load, (name,))
+            timer.daemon = True
+            timer.start()
+            return seconds
+
+    def cancel(self, name: str) -> None:
+        """Somebody asks for it before its time."""
+        with self._lock:
+            timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def close(self) -> None:
+        for name in tuple(self._timers):
+            self.cancel(name)
