@@ -18,7 +18,7 @@ from codegen_ui.engine.generation import LiveGeneration
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.kv.cache import KVCache
 from codegen_ui.engine.model.decoder import CodeGenModel, Segment
-from codegen_ui.engine.stream import decode_all, plain_tokenizer
+from codegen_ui.engine.streamer import decode_all, plain_tokenizer
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput
 from codegen_ui.metrics import State
 from codegen_ui.request import FinishReason, GenerationRequest

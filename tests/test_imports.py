@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "codegen_ui"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 SERVED_OF_BUNDLED = ["bundled/__init__.py", "bundled/common_code.py"]
-MAY_IMPORT_TRANSFORMERS = ("engine/stream.py", "checkpoints", "export", "bundled/", "bench/")
+MAY_IMPORT_TRANSFORMERS = ("engine/streamer.py", "checkpoints", "export", "bundled/", "bench/")
 
 
 def imported(module: str) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from codegen_ui.engine.stream import GenerationStream, decode_all
+from codegen_ui.engine.streamer import GenerationStream, decode_all
 from codegen_ui.errors import GenerationFailed, PlaygroundError
 from codegen_ui.generation import TokenEvent, TokenLogprob
 from codegen_ui.readable import ReadableGeneration
@@ -27,7 +27,7 @@ class LiveGeneration(ReadableGeneration):
         deadline: `time.monotonic()` at which it ends whatever happens.
         eos: the id that ends a text, or None.
         tokenizer: transformers' own, for the streamer.
-        core: see `stream.plain_tokenizer`.
+        core: see `streamer.plain_tokenizer`.
     """
 
     def __init__(

@@ -7,11 +7,9 @@ longer. So an engine that is idle, beside another model's or a program's own use
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -24,6 +22,7 @@ from codegen_ui.engine.faults import failure
 from codegen_ui.engine.generation import LiveGeneration
 from codegen_ui.engine.intake import Intake
 from codegen_ui.engine.sequence import SequenceState
+from codegen_ui.engine.threads import close_at_exit
 from codegen_ui.engine.totals import Totals
 from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
 from codegen_ui.generation import EngineStats, ModelInfo
@@ -81,7 +80,7 @@ class LocalEngine:
         self._step_began: float | None = None
         self._given_up = False
         logger.info("%s: %d slots (%s)", info.name, slots, reason)
-        _running.add(self)
+        close_at_exit(self)
         with self._lock:
             self._start_thread()
 
@@ -259,7 +258,6 @@ class LocalEngine:
         with self._lock:
             parts, self._parts = self._parts, None
             left, self._inbox = self._inbox, []
-        _running.discard(self)
         if parts is not None:
             for sequence in left:
                 parts.core.add(sequence)
@@ -267,13 +265,3 @@ class LocalEngine:
             parts.promise.end()
             del parts
             give_memory_back(self._device)
-
-
-_running: weakref.WeakSet[LocalEngine] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_running() -> None:
-    """A thread that is within PyTorch when the interpreter ends would take the process down with it."""
-    for engine in tuple(_running):
-        engine.close()

@@ -1,13 +1,15 @@
-"""How many threads compute on a CPU, and how they wait for each other."""
+"""How many threads compute on a CPU, how they wait for each other, and that none is left at the end."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
+import weakref
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 SPIN_VARIABLE = "GOMP_SPINCOUNT"
 SPIN_COUNT = 10_000
@@ -84,3 +86,22 @@ def in_own_thread(function: Callable[[], Result]) -> Result:
     thread.start()
     thread.join()
     return outcome.result()
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_open: weakref.WeakSet[Closable] = weakref.WeakSet()
+
+
+def close_at_exit(engine: Closable) -> None:
+    """Close it when the interpreter ends, if it is still there (a second close does nothing): a thread that is within
+    PyTorch just then would take the process down with it."""
+    _open.add(engine)
+
+
+@atexit.register
+def _close_open() -> None:
+    for engine in tuple(_open):
+        engine.close()

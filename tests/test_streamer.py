@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny, tokenizer
 
-from codegen_ui.engine.stream import GenerationStream, IncrementalDecoder, decode_all, plain_tokenizer
+from codegen_ui.engine.streamer import GenerationStream, IncrementalDecoder, decode_all, plain_tokenizer
 from codegen_ui.errors import GenerationFailed
 
 CORE = plain_tokenizer(tokenizer())
