@@ -7,6 +7,7 @@ kept apart under its own name, because the blog post that this playground grew f
 
 from __future__ import annotations
 
+import copy
 import enum
 import itertools
 import threading
@@ -144,44 +145,53 @@ class MetricsRecorder:
             self._state, self._queue_position = State.DONE, 0
             self._ended, self._ended_early = now, early
 
-    def snapshot(self, now: float) -> GenerationMetrics:
+    def frozen(self) -> MetricsRecorder:
+        """A copy that stays as it is: figures can be worked out from it while the writer goes on."""
         with self._lock:
-            times = list(self._times)
-            end = self._ended if self._ended is not None else now
-            first = times[0] if times else None
-            gaps = sorted(step_gaps(times))
-            latency = max(end - self._arrival, 0.0)
-            output = len(times)
-            decode = None
-            if output > 1 and times[-1] > times[0]:
-                decode = (output - 1) / (times[-1] - times[0])
-            saved = max(self._max_new_tokens - output, 0) if self._ended_early else 0
-            return GenerationMetrics(
-                state=self._state,
-                queue_position=self._queue_position,
-                prompt_tokens=self._prompt_tokens,
-                dropped_prompt_tokens=self._dropped,
-                cached_prompt_tokens=self._cached,
-                prefilled_tokens=self._prefilled,
-                output_tokens=output,
-                max_new_tokens=self._max_new_tokens,
-                queue_seconds=None if self._started is None else self._started - self._arrival,
-                prefill_seconds=None if first is None or self._started is None else first - self._started,
-                ttft_seconds=None if first is None else first - self._arrival,
-                latency_seconds=latency,
-                tokens_per_second=output / latency if latency else 0.0,
-                tokens_per_second_now=rate_at(times, end),
-                decode_tokens_per_second=decode,
-                itl_p50_seconds=percentile(gaps, 0.50),
-                itl_p95_seconds=percentile(gaps, 0.95),
-                total_tokens_per_second=(self._prompt_tokens + output) / latency if latency else 0.0,
-                saved_tokens=saved,
-                saved_seconds=saved / decode if decode else 0.0,
-                drafted_tokens=self._drafted,
-                accepted_tokens=self._accepted,
-                history=rate_history(times, self._arrival, end),
-                seed=self._seed,
-            )
+            copied = copy.copy(self)
+            copied._lock, copied._times = threading.Lock(), list(self._times)
+        return copied
+
+    def snapshot(self, now: float) -> GenerationMetrics:
+        return self.frozen()._figures(now)
+
+    def _figures(self, now: float) -> GenerationMetrics:
+        times = self._times
+        end = self._ended if self._ended is not None else now
+        first = times[0] if times else None
+        gaps = sorted(step_gaps(times))
+        latency = max(end - self._arrival, 0.0)
+        output = len(times)
+        decode = None
+        if output > 1 and times[-1] > times[0]:
+            decode = (output - 1) / (times[-1] - times[0])
+        saved = max(self._max_new_tokens - output, 0) if self._ended_early else 0
+        return GenerationMetrics(
+            state=self._state,
+            queue_position=self._queue_position,
+            prompt_tokens=self._prompt_tokens,
+            dropped_prompt_tokens=self._dropped,
+            cached_prompt_tokens=self._cached,
+            prefilled_tokens=self._prefilled,
+            output_tokens=output,
+            max_new_tokens=self._max_new_tokens,
+            queue_seconds=None if self._started is None else self._started - self._arrival,
+            prefill_seconds=None if first is None or self._started is None else first - self._started,
+            ttft_seconds=None if first is None else first - self._arrival,
+            latency_seconds=latency,
+            tokens_per_second=output / latency if latency else 0.0,
+            tokens_per_second_now=rate_at(times, end),
+            decode_tokens_per_second=decode,
+            itl_p50_seconds=percentile(gaps, 0.50),
+            itl_p95_seconds=percentile(gaps, 0.95),
+            total_tokens_per_second=(self._prompt_tokens + output) / latency if latency else 0.0,
+            saved_tokens=saved,
+            saved_seconds=saved / decode if decode else 0.0,
+            drafted_tokens=self._drafted,
+            accepted_tokens=self._accepted,
+            history=rate_history(times, self._arrival, end),
+            seed=self._seed,
+        )
 
 
 class RollingRate:

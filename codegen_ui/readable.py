@@ -77,8 +77,10 @@ class ReadableGeneration:
 
     def snapshot(self) -> Snapshot:
         with self._changed:
-            metrics = self.recorder.snapshot(time.monotonic())
-            return Snapshot("".join(self._pieces), metrics, self._reason, self._error)
+            # No more than this: the writer waits meanwhile, and with it everybody whose tokens it writes.
+            recorder, pieces = self.recorder.frozen(), list(self._pieces)
+            reason, error = self._reason, self._error
+        return Snapshot("".join(pieces), recorder.snapshot(time.monotonic()), reason, error)
 
     def tokens(self, start: int = 0) -> tuple[TokenEvent, ...]:
         with self._changed:

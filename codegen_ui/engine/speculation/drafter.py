@@ -30,9 +30,10 @@ class Drafter:
 
     def draft(self, sequence: SequenceState, streams: int) -> Draft:
         """What may come next, where checking it beside `streams` decoding streams is expected to pay."""
-        self._index(sequence)
-        lookup = sequence.lookup
-        if streams > MAX_DRAFTING or lookup is None or sequence.indexed < len(sequence.tokens):
+        if streams > MAX_DRAFTING:
+            return NOTHING
+        lookup = self._index(sequence)
+        if sequence.indexed < len(sequence.tokens):
             return NOTHING
         found = lookup.draft(min(MAX_DRAFT, sequence.max_tokens - len(sequence.tokens) - 1))
         if not found.tokens:
@@ -58,9 +59,11 @@ class Drafter:
         """Enter at most so many tokens of texts that ended; None enters all."""
         self._earlier.enter(most)
 
-    def _index(self, sequence: SequenceState) -> None:
+    def _index(self, sequence: SequenceState) -> Lookup:
+        """The sequence's own index, a piece further."""
         if sequence.lookup is None:
             sequence.lookup, sequence.draft_budget = Lookup(self._earlier), DraftBudget(self._rates)
         new = sequence.tokens[sequence.indexed : sequence.indexed + INDEXED_AT_ONCE]
         sequence.lookup.extend(new)
         sequence.indexed += len(new)
+        return sequence.lookup
