@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from codegen_ui.engine.assemble import Parts, assemble
+from codegen_ui.engine.core import EngineCore
 from codegen_ui.engine.decoders import Decoder
 from codegen_ui.engine.device import choose_slots, give_memory_back, memory_total, memory_used
 from codegen_ui.engine.faults import failure
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.002
 """How long the first request waits for another that comes with it, so that they start together."""
+LINGER_SECONDS = 0.1
+"""How long the thread stays when nothing is left to do: who asks again at once need not wait for another."""
 
 
 class LocalEngine:
@@ -69,6 +72,7 @@ class LocalEngine:
             model, options, self._totals, streams=slots, decodable=decodable, store=store
         )
         self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         # Under the lock: everything from here on.
         self._thread: threading.Thread | None = None
         self._inbox: list[SequenceState] = []
@@ -102,6 +106,7 @@ class LocalEngine:
             generation.recorder.queued(max(0, ahead + 1))
             self._unfinished.append(generation)
             self._inbox.append(sequence)
+            self._wake.notify()
             self._start_thread()
         return generation
 
@@ -159,7 +164,6 @@ class LocalEngine:
             self._closing = self._given_up = True
             self._failure = reason = f"the engine is stuck ({reason})"
             told, unfinished = tuple(self._told_of_failure), list(self._unfinished)
-        _running.discard(self)
         error = GenerationFailed("The engine is stuck and is started anew; the text so far is kept.")
         for generation in unfinished:
             generation.finish(time.monotonic(), FinishReason.ERROR, error)
@@ -170,6 +174,7 @@ class LocalEngine:
         """End every generation, then the thread; weights and KV cache are freed. A stuck engine is left alone."""
         with self._lock:
             self._closing = True
+            self._wake.notify()
             thread = self._thread
             if self._given_up:
                 return
@@ -200,34 +205,40 @@ class LocalEngine:
 
     def _run(self) -> None:
         """Warm up, where that is still to be done, and work until nothing is left to do."""
-        assert self._parts is not None
-        core = self._parts.core
-        if not self._warm:
+        if not self._warm and self._parts is not None:
             self._parts.try_warm_up()
             self._warm = True
         try:
-            self._gather()
-            while self._take_in():
-                self._step_began = time.monotonic()
-                core.step()
-                self._step_began = None
+            while (core := self._work_comes()) is not None:
+                while self._take_in(core):
+                    self._step_began = time.monotonic()
+                    core.step()
+                    self._step_began = None
         except Exception as error:
             # Recovery itself failed. Nobody may be left waiting for an engine that is gone.
             logger.exception("the engine ended by a fault")
             self._fail(error)
 
-    def _gather(self) -> None:
-        """Wait a moment for requests that come together: behind the first one's decoding the others would be
-        prefilled in small chunks."""
+    def _work_comes(self) -> EngineCore | None:
+        """Rest until there are requests, and a moment longer for those that come with the first: behind its decoding
+        the others would be prefilled in small chunks. None where none come: the next one starts another thread."""
+        if self._parts is None:
+            return None
+        core = self._parts.core
+        core.rest()
+        with self._lock:
+            self._wake.wait_for(lambda: self._inbox or self._closing, LINGER_SECONDS)
+            if not self._inbox and not self._closing:
+                self._thread = None
+                return None
         before = -1
-        while before < (count := len(self._inbox)) < self._info.slots:
+        while before < (count := len(self._inbox)) < self._info.slots and not self._closing:
             before = count
             time.sleep(GATHER_SECONDS)
+        return core
 
-    def _take_in(self) -> bool:
-        """Hand new requests over; False where nothing is left to do: the next request starts another thread."""
-        assert self._parts is not None
-        core = self._parts.core
+    def _take_in(self, core: EngineCore) -> bool:
+        """Hand new requests over, and end all when that is wanted; False where nothing is left to do."""
         with self._lock:
             new, self._inbox = self._inbox, []
             closing = self._closing
@@ -236,13 +247,7 @@ class LocalEngine:
         if closing:
             self._shut(FinishReason.CANCELLED)
             return False
-        if core.sequences:
-            return True
-        core.rest()
-        with self._lock:
-            if not self._inbox and not self._closing:
-                self._thread = None
-            return self._thread is not None
+        return bool(core.sequences)
 
     def _fail(self, error: Exception) -> None:
         with self._lock:
