@@ -47,6 +47,18 @@ def test_only_what_hides_positions_has_a_mask() -> None:
     assert (alone.causal, alone.needs_mask) == (False, False)
 
 
+def test_lengths_may_be_rounded_up_where_a_mask_hides_what_is_beyond() -> None:
+    segments = [decode(0, 5), Segment(1, 3, [1, 2]), Segment(2, 0, [1, 2, 3])]
+    groups = lay_out(segments, slots=8, length=12, vocabulary=100, call_tokens=0, round_to=8).groups
+    assert [(group.length, group.needs_mask, group.causal) for group in groups] == [
+        (8, True, False),
+        (8, True, False),
+        (3, False, True),
+    ]
+    (longest,) = lay_out([decode(0, 9)], slots=8, length=12, vocabulary=100, call_tokens=0, round_to=8).groups
+    assert longest.length == 12, "no more than the cache holds"
+
+
 @pytest.mark.parametrize(
     ("segments", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from codegen_ui.engine.sampler import BROKEN, RowParams, Sampler
+from codegen_ui.engine.sampler import BROKEN, RowParams, Sampler, draw_apart, draw_together
 from codegen_ui.engine.uniforms import UniformStream
 from codegen_ui.request import SamplingParams
 
@@ -179,3 +180,23 @@ def test_sampling_needs_nothing_from_another_device() -> None:
     tokens = Sampler(DECODABLE)._tokens(logits, rows)
     assert (tokens.device.type, tokens.shape, tokens.dtype) == ("meta", (3,), torch.int64)
     assert Sampler(DECODABLE)._with_logprobs(logits, tokens).device.type == "meta"
+
+
+def test_all_rows_at_once_draw_the_tokens_that_each_draws_apart() -> None:
+    generator = random.Random(3)
+    logits = torch.randn(200, 500, generator=torch.Generator().manual_seed(4)) * 3
+    rows = [
+        RowParams(
+            SamplingParams(
+                temperature=generator.choice([0.0, 0.5, 1.0, 2.0]),
+                top_k=generator.choice([0, 0, 1, 20, 499]),
+                top_p=generator.choice([1.0, 1.0, 0.1, 0.9, 0.999]),
+                min_p=generator.choice([0.0, 0.0, 0.05, 0.5]),
+            ),
+            uniform=generator.random(),
+        )
+        for _ in range(200)
+    ]
+    assert draw_together(logits, rows).tolist() == draw_apart(logits, rows).tolist()
+    plain = [RowParams(SamplingParams(temperature=0.8), uniform=generator.random()) for _ in range(200)]
+    assert draw_together(logits, plain).tolist() == draw_apart(logits, plain).tolist()

@@ -15,8 +15,9 @@ from codegen_ui.engine.model.linear import int8_available
 from codegen_ui.errors import InvalidInput
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-SLOTS_MEMORY_SHARE = 0.5
-MOST_SLOTS_CPU, MOST_SLOTS_INT8, MOST_SLOTS_GPU = 8, 16, 64
+SLOTS_MEMORY_SHARE, SLOTS_MEMORY_SHARE_GPU = 0.5, 0.85
+"""Of the memory that is free: a GPU of its own is there to be filled, a machine's memory is others' too."""
+MOST_SLOTS_CPU, MOST_SLOTS_INT8, MOST_SLOTS_GPU = 8, 16, 256
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def memory_used(device: torch.device) -> int | None:
 
 
 def choose_slots(config: ModelConfig, device: torch.device, token_bytes: int, quantize: str) -> tuple[int, str]:
-    """How many full-length streams fit in half of the memory that is free now, and that reason in words.
+    """How many full-length streams fit in half of the memory that is free now (85% of a GPU's own), and why so many.
 
     `token_bytes`: what a token takes in the KV cache. To be called after the weights are loaded. At least 1; on a CPU
     at most 8, with int8 16, beyond which its cores gain little.
@@ -141,8 +142,11 @@ def choose_slots(config: ModelConfig, device: torch.device, token_bytes: int, qu
     most = MOST_SLOTS_GPU
     if device.type == "cpu":
         most = MOST_SLOTS_INT8 if quantize == "int8" else MOST_SLOTS_CPU
-    slots = max(1, min(most, int(free * SLOTS_MEMORY_SHARE) // each))
-    limit = f"the most for {device.type}" if slots == most else f"half of the {free / 2**30:.1f} GiB that are free"
+    share = SLOTS_MEMORY_SHARE_GPU if device.type == "cuda" else SLOTS_MEMORY_SHARE
+    slots = max(1, min(most, int(free * share) // each))
+    limit = (
+        f"the most for {device.type}" if slots == most else f"{share:.0%} of the {free / 2**30:.1f} GiB that are free"
+    )
     return slots, f"{slots} slots of {config.n_positions} tokens, {each / 2**20:.0f} MiB each: {limit}"
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from codegen_ui.engine.filters import Columns, draw, has_filter, kept
 from codegen_ui.request import MAX_LOGPROBS, SamplingParams
 
 FIRST_CANDIDATES = 64
@@ -79,12 +80,12 @@ class Sampler:
                 result[index, one.argmax()] = 1.0
                 continue
             one = one / row.sampling.temperature
-            if not _has_filter(row):
+            if not has_filter(row.sampling):
                 result[index] = one[0].softmax(-1)
                 continue
             count, whole = _first_count(one, [row]), torch.tensor(False)
             while not whole:
-                weights, ids, whole = _filtered(one, [row], count)
+                weights, ids, whole = _filtered(one, columns_of([row], one), count)
                 whole, count = whole | (count == one.shape[-1]), min(one.shape[-1], count * 16)
             result[index].scatter_(0, ids[0], weights[0] / weights.sum())
         return result
@@ -92,28 +93,9 @@ class Sampler:
     def _tokens(self, logits: Tensor, rows: Sequence[RowParams]) -> Tensor:
         """int64 `[rows]` on the logits' device."""
         scores = self._scores(logits, rows)
-        sampled = [index for index, row in enumerate(rows) if row.sampling.temperature > 0]
-        if not sampled:
+        if all(row.sampling.temperature == 0 for row in rows):
             return scores.argmax(-1)
-        groups = {
-            "plain": [index for index in sampled if not _has_filter(rows[index])],
-            "filtered": [index for index in sampled if _has_filter(rows[index])],
-        }
-        tokens = scores.argmax(-1) if len(sampled) < len(rows) else torch.empty_like(scores[:, 0], dtype=torch.int64)
-        for members in groups.values():
-            if not members:
-                continue
-            chosen = [rows[index] for index in members]
-            whole = len(members) == len(rows)
-            picked = scores if whole else scores[torch.tensor(members, device=scores.device)]
-            heat = _column([row.sampling.temperature for row in chosen], picked)
-            picked = picked / heat
-            if _has_filter(chosen[0]):
-                drawn = _draw_filtered(picked, chosen, _first_count(picked, chosen))
-            else:
-                drawn = _draw(picked.softmax(-1), None, [row.uniform for row in chosen])
-            tokens = drawn if whole else tokens.index_copy(0, torch.tensor(members, device=scores.device), drawn)
-        return tokens
+        return draw_apart(scores, rows) if scores.device.type == "cpu" else draw_together(scores, rows)
 
     def _scores(self, logits: Tensor, rows: Sequence[RowParams]) -> Tensor:
         """Logits of the decodable ids after the repetition penalty, `[rows, decodable]`; a view where there is none."""
@@ -147,93 +129,70 @@ def unpack(values: Sequence[float], logprobs: bool) -> Drawn:
     return Drawn(int(values[0]), values[1], tuple(zip(ids, values[2 + count :], strict=True)))
 
 
-def _has_filter(row: RowParams) -> bool:
-    params = row.sampling
-    return params.top_k > 0 or params.top_p < 1 or params.min_p > 0
+def draw_together(scores: Tensor, rows: Sequence[RowParams]) -> Tensor:
+    """int64 `[rows]`, all rows by the same operators: few launches, one sort, and no look at the host in between."""
+    columns = columns_of(rows, scores)
+    heated = scores / columns.temperature
+    if columns.filtered:
+        values, ids = heated.sort(-1, descending=True)
+        weights, _ = kept(values, torch.logsumexp(heated, dim=-1, keepdim=True), columns)
+        drawn = draw(weights, ids, columns.uniform)
+    else:
+        drawn = draw(heated.softmax(-1), None, columns.uniform)
+    return torch.where(columns.greedy[:, 0], scores.argmax(-1), drawn)
 
 
-def _filtered(scores: Tensor, rows: Sequence[RowParams], count: int) -> tuple[Tensor, Tensor, Tensor]:
+def draw_apart(scores: Tensor, rows: Sequence[RowParams]) -> Tensor:
+    """int64 `[rows]`, the same tokens for a CPU: each row costs only what it asks for."""
+    members: dict[str, list[int]] = {"greedy": [], "plain": [], "filtered": []}
+    for index, row in enumerate(rows):
+        kind = "filtered" if has_filter(row.sampling) else "plain"
+        members["greedy" if row.sampling.temperature == 0 else kind].append(index)
+    tokens = torch.empty(len(rows), dtype=torch.int64, device=scores.device)
+    for kind, indexes in members.items():
+        if not indexes:
+            continue
+        where = torch.tensor(indexes, device=scores.device)
+        picked = scores if len(indexes) == len(rows) else scores[where]
+        if kind == "greedy":
+            tokens[where] = picked.argmax(-1)
+            continue
+        columns = columns_of([rows[index] for index in indexes], scores)
+        heated = picked / columns.temperature
+        if kind == "plain":
+            tokens[where] = draw(heated.softmax(-1), None, columns.uniform)
+        else:
+            chosen = [rows[index] for index in indexes]
+            tokens[where] = _draw_filtered(heated, chosen, _first_count(heated, chosen))
+    return tokens
+
+
+def columns_of(rows: Sequence[RowParams], like: Tensor) -> Columns:
+    return Columns.of([(row.sampling, row.uniform) for row in rows], like.device)
+
+
+def _filtered(scores: Tensor, columns: Columns, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Unnormalised probabilities after top-k, top-p and min-p of the `count` likeliest ids, these ids, both
     `[rows, count]`, and whether they are all that a row keeps, bool `[rows]`."""
     total = torch.logsumexp(scores, dim=-1, keepdim=True)
     values, ids = scores.topk(count, dim=-1)
-    weights, whole = _kept(values, total, rows)
+    weights, whole = kept(values, total, columns)
     return weights, ids, whole
 
 
 def _first_count(scores: Tensor, rows: Sequence[RowParams]) -> int:
-    """How many of the likeliest ids to sort at first.
-
-    On a CPU, where sorting 50,000 costs as much as a small step, few; rows that keep all of them are done again with
-    more. Elsewhere all, because looking at the result would be another copy to the host.
-    """
-    size = scores.shape[-1]
-    if scores.device.type != "cpu":
-        return size
-    return min(size, max(FIRST_CANDIDATES, 1 + max(row.sampling.top_k for row in rows)))
+    """How many of the likeliest ids to sort at first: few, because sorting 50,000 costs a CPU as much as a small step.
+    Rows that keep all of them are done again with more."""
+    return min(scores.shape[-1], max(FIRST_CANDIDATES, 1 + max(row.sampling.top_k for row in rows)))
 
 
 def _draw_filtered(scores: Tensor, rows: Sequence[RowParams], count: int) -> Tensor:
     """int64 `[rows]`: tokens of rows that have a filter."""
-    weights, ids, whole = _filtered(scores, rows, count)
-    drawn = _draw(weights, ids, [row.uniform for row in rows])
+    columns = columns_of(rows, scores)
+    weights, ids, whole = _filtered(scores, columns, count)
+    drawn = draw(weights, ids, columns.uniform)
     if count == scores.shape[-1] or bool(whole.all()):
         return drawn
     again = (~whole).nonzero()[:, 0]
     more = min(scores.shape[-1], count * 16)
     return drawn.index_copy(0, again, _draw_filtered(scores[again], [rows[i] for i in again.tolist()], more))
-
-
-def _kept(values: Tensor, total: Tensor, rows: Sequence[RowParams]) -> tuple[Tensor, Tensor]:
-    """Probabilities of descending scores with zeros where a filter drops them, fp32 `[rows, candidates]`; and whether
-    they are all that a row keeps, bool `[rows]`.
-
-    `total` is the log of the whole sum of exponentials, the denominator where top-k keeps all.
-    """
-    count = values.shape[-1]
-    top_k = [row.sampling.top_k for row in rows]
-    unsure = torch.zeros_like(values[:, 0], dtype=torch.bool)
-    if any(top_k):
-        # Ties with the k-th stay, as in transformers.
-        last = torch.tensor([[min(k or count, count) - 1] for k in top_k], device=values.device)
-        keep = values >= values.gather(1, last)
-        limited = torch.logsumexp(values.masked_fill(~keep, -torch.inf), dim=-1, keepdim=True)
-        inside = torch.tensor([[0 < k < count] for k in top_k], device=values.device)
-        total = torch.where(inside, limited, total)
-        unsure = keep[:, -1] & inside[:, 0]
-        weights = torch.exp(values - total).masked_fill(~keep, 0.0)
-    else:
-        weights = torch.exp(values - total)
-    if any(row.sampling.top_p < 1 for row in rows):
-        # transformers drops the tail whose ascending sum is at most 1 - p: what is kept has less than p before it. The
-        # likeliest always stays.
-        before = weights.cumsum(-1) - weights
-        mass = _column([row.sampling.top_p if row.sampling.top_p < 1 else 2.0 for row in rows], values)
-        dropped = before >= mass
-        dropped[:, 0] = False
-        weights = weights.masked_fill(dropped, 0.0)
-    if any(row.sampling.min_p > 0 for row in rows):
-        # The ratio to the likeliest is the same before and after normalising.
-        share = _column([row.sampling.min_p for row in rows], values)
-        weights = weights.masked_fill(weights < share * weights[:, :1], 0.0)
-    return weights, (weights[:, -1] == 0) & ~unsure
-
-
-def _draw(weights: Tensor, ids: Tensor | None, uniforms: Sequence[float]) -> Tensor:
-    """int64 `[rows]`: the inverse CDF at `uniforms`, over ids in ascending order, in fp64 where the device has it."""
-    if ids is not None:
-        ids, order = ids.sort(-1)
-        weights = weights.gather(-1, order)
-    exact = torch.float32 if weights.device.type == "mps" else torch.float64
-    cdf = weights.to(exact).cumsum(-1)
-    total = cdf[:, -1:].contiguous()
-    target = torch.tensor(uniforms, dtype=exact, device=weights.device)[:, None] * total
-    index = torch.searchsorted(cdf, target, right=True)
-    # Rounding may put the target on the total itself: the last id of positive weight is where the total is reached.
-    # A total that is NaN is reached nowhere.
-    index = torch.minimum(index, torch.searchsorted(cdf, total, right=False)).clamp_max(cdf.shape[-1] - 1)
-    return (index if ids is None else ids.gather(-1, index))[:, 0]
-
-
-def _column(values: Sequence[float], like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None]

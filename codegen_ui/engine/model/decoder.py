@@ -8,7 +8,6 @@ them in one pass over the weights. It agrees with transformers' `CodeGenForCausa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from codegen_ui.engine.kv.cache import CacheWrites, KVCache
+from codegen_ui.engine.model.activation import gelu_tanh_
+from codegen_ui.engine.model.attention import GroupAttention, attention_of
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.layout import AttentionGroup, Segment, StepLayout, lay_out
+from codegen_ui.engine.model.layout import Segment, StepLayout, lay_out
 from codegen_ui.engine.model.linear import Linear, make_linear
 from codegen_ui.engine.model.rotary import Rotary, Rotation
 from codegen_ui.engine.model.shapes import parameter_count
@@ -29,10 +30,8 @@ __all__ = ["CodeGenModel", "Segment"]
 CPU_CALL_TOKENS = 64
 GPU_CALL_TOKENS = 8192
 """Positions of attention that cost as much as one more call: few where a call is cheap, many where it is a launch."""
-
-GELU_LINEAR = 2 * math.sqrt(2 / math.pi)
-GELU_CUBIC = 0.044715 * GELU_LINEAR
-_GELU_LINEAR = torch.tensor(GELU_LINEAR)  # made once: every layer of every step adds it
+GPU_LENGTHS = 8
+"""Lengths of masks are multiples of it, as the fused kernels want them."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +42,6 @@ class Layer:
     norm_bias: Tensor
     inputs: Linear
     outputs: Linear
-
-
-@dataclass(frozen=True)
-class GroupTensors:
-    """An attention group on the device.
-
-    Attributes:
-        queries: `[slots, n_head, tokens, head_dim]`, a view of the step's buffer.
-        keys, values: its part of the cache, layer by layer.
-        mask: what hides positions from it.
-        causal: where plain causal order says what is hidden.
-    """
-
-    queries: Tensor
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
-    mask: Tensor | None
-    causal: bool
 
 
 @dataclass(frozen=True)
@@ -81,7 +62,7 @@ class StepTensors:
     units: Tensor
     rotation: Rotation
     writes: CacheWrites
-    groups: tuple[GroupTensors, ...]
+    groups: tuple[GroupAttention, ...]
     logits: Tensor | None
 
 
@@ -188,37 +169,37 @@ class CodeGenModel:
             length=cache.length,
             vocabulary=self.config.vocab_size,
             call_tokens=CPU_CALL_TOKENS if self.device.type == "cpu" else GPU_CALL_TOKENS,
+            round_to=1 if self.device.type == "cpu" else GPU_LENGTHS,
         )
-        rows = torch.tensor((plan.tokens, plan.positions, plan.slots), dtype=torch.int64).to(self.device)
-        tensors = self._tensors(plan, rows[1], rows[2], cache)
-        hidden = functional.embedding(rows[0], self._embedding).to(self.dtype)
+        # One copy to the device, from memory that nobody has to wait for.
+        numbers = torch.tensor((*plan.tokens, *plan.positions, *plan.slots, *plan.logits), dtype=torch.int64)
+        if self.device.type == "cuda":
+            numbers = numbers.pin_memory()
+        count = len(plan.tokens)
+        sizes = (count, count, count, len(plan.logits))
+        tokens, positions, slots, logits = numbers.to(self.device, non_blocking=True).split_with_sizes(sizes)
+        tensors = self._tensors(plan, positions, slots, logits, cache)
+        hidden = functional.embedding(tokens, self._embedding).to(self.dtype)
         for index in range(len(self._layers)):
             hidden = self._block(index, hidden, tensors)
         return self._head(self._norm(hidden, self._norm_weight, self._norm_bias)).float()
 
-    def _tensors(self, plan: StepLayout, positions: Tensor, slots: Tensor, cache: KVCache) -> StepTensors:
+    def _tensors(
+        self, plan: StepLayout, positions: Tensor, slots: Tensor, logits: Tensor, cache: KVCache
+    ) -> StepTensors:
         d, heads, rows = self.config.n_embd, self.config.n_head, len(plan.tokens)
         projected = torch.empty(rows, 3 * d + self.config.inner, device=self.device, dtype=self.dtype)
         value_key = projected[:, : 2 * d].view(rows, 2, heads, -1)
         key_query = projected[:, d : 3 * d].view(rows, 2 * heads, -1)
-        groups = []
-        for group in plan.groups:
-            part = cache.data[:, group.slot : group.slot + group.slots, :, :, : group.length]
-            values, keys = part.unbind(2)
-            queries = key_query[group.rows, heads:].view(group.slots, group.tokens, heads, -1).transpose(1, 2)
-            mask = self._mask(group, positions)
-            groups.append(GroupTensors(queries, keys.unbind(0), values.unbind(0), mask, group.causal))
-        logits = None
-        if plan.logits != tuple(range(rows)):
-            logits = torch.tensor(plan.logits, dtype=torch.int64).to(self.device)
+        parts = [attention_of(group, key_query[:, heads:], positions, cache) for group in plan.groups]
         return StepTensors(
             projected,
             attended=projected[:, 2 * d :],
             units=projected[:, 3 * d :],
             rotation=self._rotary.bind(key_query, positions),
             writes=cache.writes(value_key, [span for group in plan.groups for span in group.spans], slots, positions),
-            groups=tuple(groups),
-            logits=logits,
+            groups=tuple(parts),
+            logits=None if plan.logits == tuple(range(rows)) else logits,
         )
 
     def _block(self, index: int, hidden: Tensor, tensors: StepTensors) -> Tensor:
@@ -228,36 +209,13 @@ class CodeGenModel:
         tensors.rotation()
         tensors.writes(index)
         for group in tensors.groups:
-            self._attend(group, index)
+            group.attend(index)
         attended, units = tensors.attended, tensors.units
         if tensors.logits is not None and index == len(self._layers) - 1:
             hidden, attended = hidden[tensors.logits], attended[tensors.logits]
             units = attended[:, self.config.n_embd :]
         gelu_tanh_(units)
         return hidden.add_(layer.outputs(attended))
-
-    def _attend(self, tensors: GroupTensors, index: int) -> None:
-        """Replace a group's queries by the attention's result.
-
-        Half precision: every fused kernel of `scaled_dot_product_attention` (CPU, CUDA, ROCm, MPS) and the math
-        fallback for CUDA accumulate QK^T and the softmax in fp32, so scores over fp16's 65504 do not overflow.
-        """
-        result = functional.scaled_dot_product_attention(
-            tensors.queries,
-            tensors.keys[index],
-            tensors.values[index],
-            attn_mask=tensors.mask,
-            is_causal=tensors.causal,
-        )
-        tensors.queries.copy_(result)
-
-    def _mask(self, group: AttentionGroup, positions: Tensor) -> Tensor | None:
-        """What to add to a group's scores, `[slots, 1, tokens, length]`: 0 where a row may look, else -inf."""
-        if not group.needs_mask:
-            return None
-        last = positions[group.rows].view(group.slots, 1, group.tokens, 1)
-        hidden = torch.arange(group.length, device=self.device) > last
-        return torch.zeros(hidden.shape, device=self.device, dtype=self.dtype).masked_fill_(hidden, float("-inf"))
 
     def _norm(self, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return functional.layer_norm(hidden, (self.config.n_embd,), weight, bias, self.config.layer_norm_epsilon)
@@ -269,16 +227,3 @@ class CodeGenModel:
             make_linear(weights.in_weight, weights.in_bias, quantize=self.quantize),
             make_linear(weights.out_weight, weights.out_bias, quantize=self.quantize),
         )
-
-
-def gelu_tanh_(x: Tensor) -> None:
-    """GPT-2's tanh approximation of GELU, in place.
-
-    In fp32 on a CPU as `x * sigmoid(x * w)`, `w = 2 * sqrt(2 / pi) * (1 + 0.044715 x^2)`, which is the same function
-    for any x: PyTorch's own takes longer for its tanh. Elsewhere PyTorch's.
-    """
-    if x.device.type != "cpu" or x.dtype != torch.float32:
-        torch.ops.aten.gelu_(x, approximate="tanh")
-        return
-    w = torch.addcmul(_GELU_LINEAR, x, x, value=GELU_CUBIC)
-    x.mul_(w.mul_(x).sigmoid_())

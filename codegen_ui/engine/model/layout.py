@@ -7,7 +7,7 @@ attention call lie side by side; the logits come back in the order of the segmen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class AttentionGroup:
         slot: first slot; the group covers `slots` of them.
         tokens: new tokens of each slot.
         starts: where each slot's segment starts.
-        length: positions to read, the longest slot's.
+        length: positions to read, the longest slot's or a few more.
     """
 
     row: int
@@ -63,9 +63,9 @@ class AttentionGroup:
     @property
     def needs_mask(self) -> bool:
         """Not where every position up to `length` is visible, nor where plain causal order says all."""
-        if self.slots == 1:
-            return self.tokens > 1 and self.starts[0] > 0
-        return True
+        if self.slots > 1 or self.length > self.starts[0] + self.tokens:
+            return True
+        return self.tokens > 1 and self.starts[0] > 0
 
     @property
     def causal(self) -> bool:
@@ -83,9 +83,12 @@ class StepLayout:
     groups: tuple[AttentionGroup, ...]
 
 
-def lay_out(segments: Sequence[Segment], *, slots: int, length: int, vocabulary: int, call_tokens: int) -> StepLayout:
+def lay_out(
+    segments: Sequence[Segment], *, slots: int, length: int, vocabulary: int, call_tokens: int, round_to: int = 1
+) -> StepLayout:
     """Lay out a step over a cache of `slots` x `length`.
 
+    `round_to`: groups that need a mask read a multiple of so many positions, as a GPU's kernels want it.
     `call_tokens`: attention over that many more positions costs as much as one more attention call; slots share a call
     when the padding that it takes is cheaper. Raises `ValueError` for what would read or write outside the cache or the
     vocabulary, which on a GPU would break the process rather than the step.
@@ -103,7 +106,10 @@ def lay_out(segments: Sequence[Segment], *, slots: int, length: int, vocabulary:
         row_slots.extend([segment.slot] * len(segment.tokens))
         last_row[i] = len(tokens)
     logits = [row for i, s in enumerate(segments) for row in range(last_row[i] - s.logits, last_row[i])]
-    groups = _group([segments[i] for i in order], call_tokens)
+    groups = tuple(
+        group if group.causal else replace(group, length=min(length, -(-group.length // round_to) * round_to))
+        for group in _group([segments[i] for i in order], call_tokens)
+    )
     return StepLayout(tuple(tokens), tuple(positions), tuple(row_slots), tuple(logits), groups)
 
 

@@ -34,6 +34,19 @@ class ComplexRotation:
 
 
 @dataclass(frozen=True)
+class WidenedRotation:
+    """`part` `[tokens, heads, rotary_dim]` of any dtype or layout, `factors` as in `ComplexRotation`."""
+
+    part: Tensor
+    factors: Tensor
+
+    def __call__(self) -> None:
+        wide = self.part.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        torch.view_as_complex(wide.view(*wide.shape[:-1], -1, 2)).mul_(self.factors)
+        self.part.copy_(wide)
+
+
+@dataclass(frozen=True)
 class RealRotation:
     """`part` `[tokens, heads, rotary_dim]` of any dtype, `factors` fp32 `[tokens, 1, rotary_dim / 2, 2]`."""
 
@@ -52,10 +65,10 @@ class Rotary:
 
     def __init__(self, config: ModelConfig, device: torch.device, dtype: torch.dtype) -> None:
         self._dim = config.rotary_dim
-        # A pair is a complex number and the rotation one multiplication in place, where pairs lie at even places;
-        # half precision and other devices do the same arithmetic on real numbers in fp32.
-        even = config.head_dim % 2 == 0 and config.inner % 2 == 0
-        self._complex = even and device.type == "cpu" and dtype == torch.float32
+        # A pair is a complex number and the rotation one multiplication: in place, where pairs lie at even places, and
+        # in fp32 where the model has half of it. MPS, where complex numbers are new, does the same on real ones.
+        self._complex = device.type != "mps"
+        self._in_place = dtype == torch.float32 and config.head_dim % 2 == 0 and config.inner % 2 == 0
         self._table = angle_table(config).to(device)
 
     def bind(self, heads: Tensor, positions: Tensor) -> Rotation:
@@ -63,6 +76,8 @@ class Rotary:
         factors = self._table.index_select(0, positions).unsqueeze(1)
         if not self._complex:
             return RealRotation(heads[..., : self._dim], factors)
+        if not self._in_place:
+            return WidenedRotation(heads[..., : self._dim], torch.view_as_complex(factors))
         pairs = torch.view_as_complex(heads.view(*heads.shape[:-1], -1, 2))
         return ComplexRotation(pairs[..., : self._dim // 2], torch.view_as_complex(factors))
 

@@ -1,0 +1,103 @@
+"""Top-k, top-p, min-p and the draw itself, for many rows with settings of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from codegen_ui.request import SamplingParams
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Settings of rows on the device, `[rows, 1]` each, brought there in one copy; what no row asks for is None.
+
+    Attributes:
+        uniform: in [0, 1), fp64 where the device has it.
+        temperature: fp32; 1 for greedy rows, which `greedy` names.
+        top_k: int64; 0 keeps all.
+        top_p: fp32; 2 for rows without.
+        min_p: fp32.
+    """
+
+    uniform: Tensor
+    temperature: Tensor
+    greedy: Tensor
+    top_k: Tensor | None
+    top_p: Tensor | None
+    min_p: Tensor | None
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[SamplingParams, float]], device: torch.device) -> Columns:
+        """Of each row's settings and its uniform number."""
+        values = [(u, s.temperature, s.top_k, s.top_p if s.top_p < 1 else 2.0, s.min_p) for s, u in rows]
+        table = torch.tensor(values, dtype=torch.float32 if device.type == "mps" else torch.float64)
+        if device.type == "cuda":
+            # From pinned memory nobody waits for the copy.
+            table = table.pin_memory()
+        uniform, temperature, top_k, top_p, min_p = table.to(device, non_blocking=True).chunk(5, dim=1)
+        return cls(
+            uniform,
+            torch.where(temperature > 0, temperature, 1.0).float(),
+            temperature == 0,
+            top_k.long() if any(s.top_k for s, _ in rows) else None,
+            top_p.float() if any(s.top_p < 1 for s, _ in rows) else None,
+            min_p.float() if any(s.min_p > 0 for s, _ in rows) else None,
+        )
+
+    @property
+    def filtered(self) -> bool:
+        return self.top_k is not None or self.top_p is not None or self.min_p is not None
+
+
+def has_filter(params: SamplingParams) -> bool:
+    return params.top_k > 0 or params.top_p < 1 or params.min_p > 0
+
+
+def kept(values: Tensor, total: Tensor, columns: Columns) -> tuple[Tensor, Tensor]:
+    """Probabilities of descending scores with zeros where a filter drops them, fp32 `[rows, candidates]`; and whether
+    they are all that a row keeps, bool `[rows]`.
+
+    `total` `[rows, 1]` is the log of the whole sum of exponentials, the denominator where top-k keeps all.
+    """
+    count = values.shape[-1]
+    unsure = torch.zeros_like(values[:, 0], dtype=torch.bool)
+    if columns.top_k is not None:
+        # Ties with the k-th stay, as in transformers.
+        last = torch.where(columns.top_k > 0, columns.top_k, count).clamp_max(count) - 1
+        keep = values >= values.gather(1, last)
+        limited = torch.logsumexp(values.masked_fill(~keep, -torch.inf), dim=-1, keepdim=True)
+        inside = (columns.top_k > 0) & (columns.top_k < count)
+        total = torch.where(inside, limited, total)
+        unsure = keep[:, -1] & inside[:, 0]
+        weights = torch.exp(values - total).masked_fill(~keep, 0.0)
+    else:
+        weights = torch.exp(values - total)
+    if columns.top_p is not None:
+        # transformers drops the tail whose ascending sum is at most 1 - p: what is kept has less than p before it. The
+        # likeliest always stays.
+        before = weights.cumsum(-1) - weights
+        dropped = before >= columns.top_p
+        dropped[:, 0] = False
+        weights = weights.masked_fill(dropped, 0.0)
+    if columns.min_p is not None:
+        # The ratio to the likeliest is the same before and after normalising.
+        weights = weights.masked_fill(weights < columns.min_p * weights[:, :1], 0.0)
+    return weights, (weights[:, -1] == 0) & ~unsure
+
+
+def draw(weights: Tensor, ids: Tensor | None, uniform: Tensor) -> Tensor:
+    """int64 `[rows]`: the inverse CDF at `uniform` `[rows, 1]`, over ids in ascending order, in the uniforms' dtype."""
+    if ids is not None:
+        ids, order = ids.sort(-1)
+        weights = weights.gather(-1, order)
+    cdf = weights.to(uniform.dtype).cumsum(-1)
+    total = cdf[:, -1:].contiguous()
+    index = torch.searchsorted(cdf, uniform * total, right=True)
+    # Rounding may put the target on the total itself: the last id of positive weight is where the total is reached.
+    # A total that is NaN is reached nowhere.
+    index = torch.minimum(index, torch.searchsorted(cdf, total, right=False)).clamp_max(cdf.shape[-1] - 1)
+    return (index if ids is None else ids.gather(-1, index))[:, 0]
