@@ -494,8 +494,8 @@ def test_a_kept_alive_connection_that_died_is_replaced_unnoticed() -> None:
 
 
 def test_a_server_that_stops_answering_probes_ends_its_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codegen_ui.remote.remote_engine.PROBE_SECONDS", 0.05)
-    monkeypatch.setattr("codegen_ui.remote.remote_engine.PROBE_DOWN_SECONDS", 0.05)
+    monkeypatch.setattr("codegen_ui.remote.pool.PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("codegen_ui.remote.pool.PROBE_DOWN_SECONDS", 0.05)
     monkeypatch.setattr("codegen_ui.remote.backend.PROBE_TIMEOUT", 0.2)
     port = free_port()
     process = start_inner(port, 0.05)

@@ -172,7 +172,7 @@ class EngineCore:
         drafted = len(work.draft.tokens)
         if drafted:
             output.recorder.drafts(drafted, len(kept) - 1)
-        self._totals.generated(now, len(output.output_ids) - before, drafted, max(0, len(kept) - 1))
+        self._totals.generated(len(output.output_ids) - before, drafted, max(0, len(kept) - 1))
         if reason is None:
             output.notify()
         else:

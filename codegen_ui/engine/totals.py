@@ -24,8 +24,9 @@ class Totals:
         with self._lock:
             self._counts.update(started=1, prompt=prompt, hits=int(cached > 0), hit_tokens=cached)
 
-    def generated(self, now: float, tokens: int, drafted: int, accepted: int) -> None:
-        self._rate.add(now, tokens)
+    def generated(self, tokens: int, drafted: int = 0, accepted: int = 0) -> None:
+        """New tokens, and how many were drafted for it and right."""
+        self._rate.add(time.monotonic(), tokens)
         with self._lock:
             self._counts.update(generation=tokens, drafted=drafted, accepted=accepted)
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import secrets
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent import futures
 from types import TracebackType
@@ -16,31 +13,21 @@ from typing import Any, TypeVar
 
 import httpx
 
-from codegen_ui.errors import (
-    BackendRefused,
-    Busy,
-    GenerationFailed,
-    InvalidInput,
-    ModelUnavailable,
-    PlaygroundError,
-)
+from codegen_ui.engine.totals import Totals
+from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundError
 from codegen_ui.generation import EngineStats, ModelInfo
-from codegen_ui.metrics import RollingRate
 from codegen_ui.remote.backend import Backend
-from codegen_ui.remote.exchange import Unserved, lost_connection, prepare, stream, tokenize_as_text
+from codegen_ui.remote.exchange import lost_connection
 from codegen_ui.remote.generation import RemoteGeneration
 from codegen_ui.remote.info import check_abilities, model_info
+from codegen_ui.remote.pool import Pool
+from codegen_ui.remote.seeds import seed_of
 from codegen_ui.request import FinishReason, GenerationRequest
 
 logger = logging.getLogger(__name__)
 
-PROBE_SECONDS = 3.0
-PROBE_DOWN_SECONDS = 1.0
-MISSES_THAT_END_STREAMS = 3
 ANSWER_SECONDS = 2.0
 MAX_ACTIVE = 256
-SEEDS = 2**31
-"""Seeds that we choose are below it: every server takes those."""
 
 T = TypeVar("T")
 
@@ -72,17 +59,14 @@ class RemoteEngine:
         """Returns at once, whatever the servers do; see `wait_until_up`. Raises `InvalidInput` for a bad URL."""
         if not urls:
             raise InvalidInput("backend_url", list(urls), "at least one address")
-        self._backends = [Backend(url, model, key) for url in urls]
+        self._pool = Pool([Backend(url, model, key) for url in urls])
         self._deadline_seconds = deadline_seconds
         self._max_active = max_active
         self._lock = threading.Lock()
         self._tasks: dict[RemoteGeneration, asyncio.Task[None] | None] = {}
-        self._finished: Counter[str] = Counter()
-        self._totals: Counter[str] = Counter()
-        self._rate = RollingRate()
+        self._totals = Totals()
         self._closed = False
         self._lost: dict[RemoteGeneration, str] = {}
-        self._where: dict[RemoteGeneration, Backend] = {}
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="remote engine", daemon=True)
@@ -91,12 +75,12 @@ class RemoteEngine:
 
     @property
     def info(self) -> ModelInfo:
-        return model_info(self._backends, self._max_active)
+        return model_info(self._pool.backends, self._max_active)
 
     def wait_until_up(self, timeout: float) -> str:
         """Wait for any server to be up: empty when one is, otherwise why none is after `timeout` seconds."""
         end = time.monotonic() + timeout
-        while not any(backend.up for backend in self._backends):
+        while not self._pool.up:
             if time.monotonic() >= end:
                 return self.down()
             time.sleep(0.05)
@@ -104,14 +88,13 @@ class RemoteEngine:
 
     def down(self) -> str:
         """Which servers are down and why, for people; empty when all are up."""
-        return "; ".join(f"{backend.name} {backend.reason}" for backend in self._backends if not backend.up)
+        return self._pool.down()
 
     def submit(self, request: GenerationRequest) -> RemoteGeneration:
         """Send a request on its way; returns at once. Raises `InvalidInput`, `Busy`, or, after `close`,
         `GenerationFailed`."""
         check_abilities(request, self.info)
-        seed = secrets.randbelow(SEEDS) if request.sampling.seed is None else request.sampling.seed
-        generation = RemoteGeneration(request, sample_seed(seed, request.sampling.sample_index), self._cancel)
+        generation = RemoteGeneration(request, seed_of(request.sampling), self._cancel)
         with self._lock:
             if self._closed:
                 raise GenerationFailed("The engine is closed.")
@@ -123,27 +106,28 @@ class RemoteEngine:
 
     def encode(self, text: str) -> tuple[int, ...] | None:
         """The token ids of a text, as a server says; None where none does."""
-        found = self._ask(self._tokenize_anywhere(text), ANSWER_SECONDS)
+        found = self._ask(self._pool.tokenize(text), ANSWER_SECONDS)
         return None if found is None else found[1]
 
     def count_tokens(self, text: str) -> int | None:
-        found = self._ask(self._tokenize_anywhere(text), ANSWER_SECONDS)
+        found = self._ask(self._pool.tokenize(text), ANSWER_SECONDS)
         return None if found is None else found[0]
 
     def stats(self) -> EngineStats:
         with self._lock:
             running = list(self._tasks)
-            active = sum(generation.started for generation in running)
-            return EngineStats(
-                active=active,
-                waiting=len(running) - active,
-                slots=self._max_active,
-                tokens_per_second=self._rate.rate(time.monotonic()),
-                prompt_tokens_total=self._totals["prompt"],
-                generation_tokens_total=self._totals["generation"],
-                finished=dict(self._finished),
-                unavailable="" if any(backend.up for backend in self._backends) else self.down(),
-            )
+        active = sum(generation.started for generation in running)
+        counts = self._totals.counts()
+        return EngineStats(
+            active=active,
+            waiting=len(running) - active,
+            slots=self._max_active,
+            tokens_per_second=self._totals.tokens_per_second(),
+            prompt_tokens_total=counts["prompt"],
+            generation_tokens_total=counts["generation"],
+            finished=self._totals.finished(),
+            unavailable="" if self._pool.up else self.down(),
+        )
 
     def on_failure(self, tell: Callable[[str], None]) -> None:
         """Never: servers that are down are tried again all the time, and `stats` says so meanwhile."""
@@ -201,9 +185,9 @@ class RemoteEngine:
         """Probe the servers until cancelled, then end everything."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         async with httpx.AsyncClient(limits=limits) as client:
-            self._client = client
+            self._pool.client = client
             try:
-                await asyncio.gather(*(self._probe(backend) for backend in self._backends))
+                await self._pool.watch(self._lose)
             finally:
                 with self._lock:
                     tasks = dict(self._tasks)
@@ -214,20 +198,12 @@ class RemoteEngine:
                 for generation in tasks:
                     self._end(generation, FinishReason.CANCELLED)
 
-    async def _probe(self, backend: Backend) -> None:
-        while True:
-            await backend.probe(self._client)
-            if backend.misses >= MISSES_THAT_END_STREAMS:
-                self._end_streams_of(backend)
-            await asyncio.sleep(PROBE_SECONDS if backend.up else PROBE_DOWN_SECONDS)
-
-    def _end_streams_of(self, backend: Backend) -> None:
-        """A server that answers no probe will send no token either: its readers are told instead of left waiting."""
-        for generation, where in list(self._where.items()):
-            task = self._tasks.get(generation)
-            if where is backend and task is not None:
-                self._lost[generation] = f"{backend.name} {backend.reason}"
-                task.cancel()
+    def _lose(self, generation: RemoteGeneration, reason: str) -> None:
+        """Its server is gone."""
+        task = self._tasks.get(generation)
+        if task is not None:
+            self._lost[generation] = reason
+            task.cancel()
 
     def _start(self, generation: RemoteGeneration) -> None:
         with self._lock:
@@ -263,75 +239,12 @@ class RemoteEngine:
         with self._lock:
             if self._tasks.pop(generation, None) is None and generation.ended:
                 return
-            self._finished[reason.value] += 1
-            self._totals["prompt"] += generation.prompt_tokens
+            self._totals.ended(reason)
+            self._totals.started(generation.prompt_tokens, cached=0)
         generation.finish(reason, error)
 
     async def _generate(self, generation: RemoteGeneration) -> None:
         allowed = generation.request.deadline_seconds or self._deadline_seconds
         left = generation.arrival + min(allowed, self._deadline_seconds) - time.monotonic()
-        reason = await asyncio.wait_for(self._ask_in_turn(generation), max(left, 0))
+        reason = await asyncio.wait_for(self._pool.generate(generation, self._totals.generated), max(left, 0))
         self._end(generation, reason)
-
-    async def _ask_in_turn(self, generation: RemoteGeneration) -> FinishReason:
-        """Ask the servers in order of load until one takes the request.
-
-        Raises `BackendRefused` where one finds it at fault, `Busy` where none takes it and one would later,
-        `ModelUnavailable` where none takes it at all, and `GenerationFailed` once tokens have come.
-        """
-        failures: dict[str, Unserved] = {}
-        # Those that are thought to be down come last: one may have come back since the last probe.
-        for backend in sorted(self._backends, key=lambda b: (not b.up, b.active)):
-            for _ in range(2):  # A kept-alive connection may turn out to be dead: that says nothing of the server.
-                try:
-                    return await self._ask_one(backend, generation)
-                except Unserved as error:
-                    failures[backend.name] = error
-                    if not isinstance(error.__cause__, httpx.ReadError | httpx.RemoteProtocolError):
-                        break
-        told = "; ".join(f"{name} {error}" for name, error in failures.items())
-        if any(error.busy for error in failures.values()):
-            raise Busy(None, f"No backend took the request: {told}")
-        raise ModelUnavailable(self.info.name, f"no backend took the request: {told}. Please try again in a moment.")
-
-    async def _ask_one(self, backend: Backend, generation: RemoteGeneration) -> FinishReason:
-        if backend.served is None:
-            await backend.probe(self._client)
-        if backend.served is None:
-            raise Unserved(backend.reason)
-        backend.active += 1
-        self._where[generation] = backend
-        try:
-            body = await prepare(self._client, backend, backend.served, generation)
-            return await stream(self._client, backend, body, generation, self._count)
-        finally:
-            backend.active -= 1
-            self._where.pop(generation, None)
-
-    def _count(self, new: int) -> None:
-        """New tokens have come."""
-        self._rate.add(time.monotonic(), new)
-        with self._lock:
-            self._totals["generation"] += new
-
-    async def _tokenize_anywhere(self, text: str) -> tuple[int, tuple[int, ...] | None] | None:
-        for backend in self._backends:
-            if backend.up:
-                try:
-                    found = await tokenize_as_text(self._client, backend, text)
-                except (Unserved, BackendRefused):
-                    continue
-                if found is not None:
-                    return found
-        return None
-
-
-def sample_seed(seed: int, sample_index: int) -> int:
-    """The seed to send for one of several samples: the request's own for the first, a hash of both for the others.
-
-    No server takes a seed and a sample's index. Their sum would make the second sample of a seed the first of the next.
-    """
-    if sample_index == 0:
-        return seed
-    digest = hashlib.sha256(f"{seed}/{sample_index}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % SEEDS
