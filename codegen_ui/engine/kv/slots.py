@@ -19,6 +19,7 @@ from typing import TypeVar
 WORTH_REUSING = 16
 """Tokens in common with a kept text from which on a prompt goes on in its slot, by which the rest of it is lost. A
 prompt that repeats or continues a kept text always does."""
+FIRST_COMPARED = 8
 
 
 @dataclass
@@ -121,8 +122,8 @@ class SlotTable:
         wanted = list(prompt[: len(prompt) - 1])
         best, length = None, 0
         for slot in self._free():
-            # Most share nothing or less than the best so far: one slice comparison settles those.
-            if slot.tokens[:length] == wanted[:length] and (common := common_prefix(slot.tokens, wanted)) > length:
+            common = common_prefix(slot.tokens, wanted)
+            if common > length:
                 best, length = slot, common
         if best is None or length < min(WORTH_REUSING, len(best.tokens), len(wanted)):
             return None, 0
@@ -143,10 +144,11 @@ class SlotTable:
     def _worth_keeping(self, tokens: list[int]) -> list[int]:
         """The tokens, unless another slot holds all of them; one that holds a part of them is forgotten."""
         for other in self._free():
-            if other.tokens and other.tokens[: len(tokens)] == tokens:
+            common = common_prefix(other.tokens, tokens)
+            if other.tokens and common == len(tokens):
                 other.used = next(self._clock)
                 return []
-            if other.tokens and tokens[: len(other.tokens)] == other.tokens:
+            if other.tokens and common == len(other.tokens):
                 self._forget(other)
         return tokens
 
@@ -172,8 +174,13 @@ TokenT = TypeVar("TokenT")
 
 
 def common_prefix(a: Sequence[TokenT], b: Sequence[TokenT]) -> int:
-    """How many elements two sequences begin with in common; bisection, because slices compare at C's speed."""
-    low, high = 0, min(len(a), len(b))
+    """How many elements two sequences begin with in common: ever longer slices, because they compare at C's speed, and
+    bisection where they differ. Most pairs differ at once."""
+    limit = min(len(a), len(b))
+    low, step = 0, FIRST_COMPARED
+    while low < limit and a[low : min(low + step, limit)] == b[low : min(low + step, limit)]:
+        low, step = min(low + step, limit), step * 2
+    high = min(low + step, limit)
     while low < high:
         middle = (low + high + 1) // 2
         if a[low:middle] == b[low:middle]:
