@@ -15,6 +15,7 @@ from codegen_ui import reloads
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo
+from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Loaded, ModelStatus, Phase, Service
 
 
@@ -34,15 +35,17 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_the_first_model_loads_at_start_and_the_others_when_chosen() -> None:
-    service = Service(["a", "b"], lambda name, progress: Loaded(engine(name)))
+    engines = {name: FakeEngine() for name in ("a", "b")}
+    service = Service(["a", "b"], lambda name, progress: Loaded(engines[name]))
     service.start()
     wait_for(lambda: service.status("a").phase is Phase.READY)
     assert service.status("b").phase is Phase.IDLE
     with pytest.raises(ModelUnavailable, match="still loading"):
         service.engine("b")
     wait_for(lambda: service.status("b").phase is Phase.READY)
-    assert service.submit("request", "b") == ("b", "request")  # type: ignore[arg-type, comparison-overlap]
-    assert service.submit("request") == ("a", "request")  # type: ignore[arg-type, comparison-overlap]
+    assert [service.submit(GenerationRequest("def f():"), "b")] == engines["b"].generations
+    assert [service.submit(GenerationRequest("def f():"))] == engines["a"].generations
+    service.close()
 
 
 def test_progress_is_shown_while_loading_and_others_are_served_meanwhile() -> None:
@@ -61,7 +64,7 @@ def test_progress_is_shown_while_loading_and_others_are_served_meanwhile() -> No
     service.request_load("b")
     wait_for(lambda: service.status("b").stage == "downloading")
     assert (service.status("b").done, service.status("b").total) == (5, 10)
-    assert service.submit("request", "a") == ("a", "request")  # type: ignore[arg-type, comparison-overlap]
+    assert service.engine("a").info.name == "a"
     go_on.set()
     wait_for(lambda: service.status("b").phase is Phase.READY)
     assert [s.phase for s in seen if s.name == "b"][-1] is Phase.READY
