@@ -105,10 +105,11 @@ class Number(Kind):
 
 @dataclass(frozen=True)
 class Choice(Kind):
-    """One of a few words, or a member of an enumeration of words."""
+    """One of a few words, or a member of an enumeration of words; labels are what a page calls them."""
 
     metavar: ClassVar[str] = "NAME"
     names: tuple[str, ...] | type[enum.Enum]
+    labels: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from codegen_ui.kinds import Switch, Texts
@@ -47,9 +48,8 @@ def settings_table(table: type = GenerationRequest) -> str:
     """Every setting of a request: what it does, what is allowed, the default, and the API's where it has it too."""
 
     def line(one: Setting) -> Sequence[str]:
-        default = "none" if one.default is None else one.kind.show(one.default) or "none"
-        neutral = "" if not one.origin else "none" if one.neutral is None else one.kind.show(one.neutral) or "none"
-        return f"`{one.name}`", one.help, one.kind.limit, default, neutral
+        neutral = replace(one, default=one.neutral).default_text if one.origin else ""
+        return f"`{one.name}`", one.help, one.kind.limit, one.default_text, neutral
 
     settings = (one for one in rows(table, Setting) if one.kind is not PROMPT)
     return markdown(("setting", "what", "allowed", "default", "over the API"), (line(one) for one in settings))

@@ -128,8 +128,9 @@ class SamplingParams(Checked):
     seed: int | None = setting(
         None,
         Integer(0, MAX_SEED),
-        "the same seed gives the same tokens, whatever else the server does; without one it is drawn, and told",
+        "the same seed gives the same tokens, whatever else the server does",
         origin="openai",
+        unset="random",
         label="Seed",
     )
     sample_index: int = setting(
@@ -165,7 +166,7 @@ class GenerationRequest(SamplingParams, Lengths):
     )
     stop_at: str = setting(
         StopAt.FUNCTION,
-        Choice(StopAt),
+        Choice(StopAt, ("Function end", "Paper's rule", "Model's end", "Max length")),
         'where else it ends: after the first complete top-level function or class ("function"), as the CodeGen paper '
         'truncates ("paper"), at the model\'s own end ("eos") or only at the length ("length")',
         neutral=StopAt.EOS,

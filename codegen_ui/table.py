@@ -30,16 +30,22 @@ class Row:
         kind: what is allowed.
         default: in its own type; where it is None, None is allowed too; `MISSING` where a value must be given.
         help: a sentence without its capital, full stop and default, which are added where they are wanted.
+        unset: what happens by default, in words, where the default itself does not say it.
     """
 
     name: str
     kind: Kind
     default: Any
     help: str
+    unset: str = ""
 
     @property
     def sentence(self) -> str:
         return f"{self.help[0].upper()}{self.help[1:]}."
+
+    @property
+    def default_text(self) -> str:
+        return self.unset or ("none" if self.default is None else self.kind.show(self.default) or "none")
 
     def check(self, value: Any) -> Any:
         """The value in its own type. Raises `InvalidInput`."""
@@ -53,12 +59,10 @@ class Option(Row):
     """What an operator chooses.
 
     Attributes:
-        unset: what happens by default, in words, where the default itself does not say it.
         metavar: what stands for the value in `--help`, where the kind's own says too little.
         only: "local" or "remote" for an option of one kind of engine alone.
     """
 
-    unset: str = ""
     metavar: str = ""
     only: str = ""
 
@@ -66,10 +70,6 @@ class Option(Row):
     def shown(self) -> str:
         """What stands for the value in `--help`."""
         return self.metavar or self.kind.metavar
-
-    @property
-    def default_text(self) -> str:
-        return self.unset or self.kind.show(self.default)
 
 
 @dataclass(frozen=True)

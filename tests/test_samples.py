@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ def run(
 
 class TestPlan:
     def test_each_sample_has_a_seed_of_its_own_from_the_one_typed(self) -> None:
-        samples = plan(replace(INPUTS, seed="41"), 3, [0.6], "tab")
+        samples = plan(INPUTS.but(seed="41"), 3, [0.6], "tab")
         assert [sample.seed for sample in samples] == [41, 42, 43]
         assert [sample.request.sampling.seed for sample in samples] == [41, 42, 43]
 
@@ -61,7 +60,7 @@ class TestRun:
 
     def test_a_refused_value_is_said_and_nothing_is_asked(self) -> None:
         engine = FakeEngine()
-        (grid,) = run(engine, replace(INPUTS, top_p=7))
+        (grid,) = run(engine, INPUTS.but(top_p=7))
         assert "top_p" in grid["note"]
         assert engine.requests == []
 

@@ -22,7 +22,7 @@ from codegen_ui.gallery import Example, parse_example
 from codegen_ui.generation import EngineStats, ModelInfo, Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
 from codegen_ui.options import Settings
-from codegen_ui.request import FinishReason, GenerationRequest
+from codegen_ui.request import FinishReason, GenerationRequest, page_settings
 from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, ModelStatus, Phase, Service
 from codegen_ui.ui import box_panel, figures, model_panel
@@ -32,8 +32,8 @@ from codegen_ui.ui.inputs import (
     Inputs,
     escape,
     from_settings,
-    parse_seed,
     parse_stop,
+    parse_typed,
     to_request,
     to_settings,
     unescape,
@@ -46,16 +46,19 @@ from codegen_ui.ui.session import Sessions
 from codegen_ui.ui.settings_panel import limits
 from codegen_ui.ui.turn_panel import TurnPanel
 
+SETTINGS = {one.name: one for one in page_settings()}
+SEED = SETTINGS["seed"]
+
 
 class TestInputs:
     def test_an_empty_seed_and_the_word_random_mean_a_new_one(self) -> None:
-        assert parse_seed("") is parse_seed(None) is parse_seed(" Random ") is None
-        assert parse_seed(" 42 ") == 42
+        assert parse_typed(SEED, "") is parse_typed(SEED, None) is parse_typed(SEED, " Random ") is None
+        assert parse_typed(SEED, " 42 ") == 42
 
     @pytest.mark.parametrize("typed", ["4.2", "-1", "abc", "9" * 19, "٣"])
     def test_a_seed_that_is_no_number_names_its_field(self, typed: str) -> None:
         with pytest.raises(InvalidInput) as caught:
-            parse_seed(typed)
+            parse_typed(SEED, typed)
         assert caught.value.field == "seed"
 
     def test_stop_strings_are_one_a_line_with_escapes(self) -> None:
@@ -79,7 +82,7 @@ class TestInputs:
     @pytest.mark.parametrize("value", [-1, 1e9, None, "7", float("nan")])
     def test_numbers_out_of_range_are_named(self, field: str, value: Any) -> None:
         with pytest.raises(InvalidInput) as caught:
-            to_request(replace(Inputs("x"), **{field: value}))
+            to_request(Inputs("x", **{field: value}))
         assert caught.value.field == field
 
 
@@ -233,16 +236,16 @@ class TestPanels:
 
     def test_what_a_model_cannot_do_is_greyed_out_with_the_reason(self) -> None:
         info = ModelInfo("m", "a", 1024, unsupported={"min_p": "this server has none"})
-        assert limits("min_p", info)["interactive"] is False
-        assert limits("min_p", info)["info"] == "this server has none"
-        assert limits("top_k", info)["interactive"] is True
+        assert limits(SETTINGS["min_p"], info)["interactive"] is False
+        assert limits(SETTINGS["min_p"], info)["info"] == "this server has none"
+        assert limits(SETTINGS["top_k"], info)["interactive"] is True
 
     def test_a_models_limits_go_with_it(self) -> None:
         short, long = ModelInfo("m", "a", 1024), ModelInfo("n", "a", 2048)
-        assert limits("max_length", short, 2000) == gr.update(interactive=True, maximum=1024, value=1024)
-        assert limits("max_length", short, 512) == gr.update(interactive=True, maximum=1024)
-        assert limits("max_length", long, 1024) == gr.update(interactive=True, maximum=2048)
-        assert limits("max_length", None, 1024) == gr.update(interactive=True, maximum=2048)
+        assert limits(SETTINGS["max_length"], short, 2000) == gr.update(interactive=True, maximum=1024, value=1024)
+        assert limits(SETTINGS["max_length"], short, 512) == gr.update(interactive=True, maximum=1024)
+        assert limits(SETTINGS["max_length"], long, 1024) == gr.update(interactive=True, maximum=2048)
+        assert limits(SETTINGS["max_length"], None, 1024) == gr.update(interactive=True, maximum=2048)
 
 
 def prompt_panel(service: Service) -> PromptPanel:

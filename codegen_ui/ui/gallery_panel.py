@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
 from typing import Any
 
 import gradio as gr
@@ -11,7 +10,7 @@ import gradio as gr
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.gallery import Example, dump_example, grouped
 from codegen_ui.service import Service
-from codegen_ui.ui.inputs import FIELDS, Inputs, from_settings, to_settings
+from codegen_ui.ui.inputs import Inputs, from_settings, to_settings
 from codegen_ui.ui.model_panel import ModelPanel
 from codegen_ui.ui.prompt_panel import PromptPanel
 from codegen_ui.ui.records_panel import title_of
@@ -65,11 +64,11 @@ class GalleryPanel:
             example = self._examples[index]
             inputs, checks = from_settings(example.prompt, example.settings), list(example.checks)
         else:
-            return [gr.skip()] * (len(FIELDS) + 1)
+            return [gr.skip()] * (len(Inputs().values()) + 1)
         info = self._service.status(model).info
         if info is not None:
-            inputs = replace(inputs, max_length=min(inputs.max_length, info.context))
-        return [*astuple(inputs), "\n".join(checks)]
+            inputs = inputs.but(max_length=min(inputs.settings["max_length"], info.context))
+        return [*inputs.values(), "\n".join(checks)]
 
 
 class KeepPanel:
@@ -160,7 +159,7 @@ def checks_of(kept: Mapping[str, Any]) -> list[str]:
 def make_example(title: str, values: Sequence[Any]) -> Example:
     """From a title and the values of `Inputs` and of the checks' field. Raises `InvalidInput`."""
     *fields, checks = values
-    inputs = Inputs(*fields)
+    inputs = Inputs.of(*fields)
     name = title_for(title, inputs)
     return Example(name, f"{name}.", inputs.prompt, to_settings(inputs), checks=lines_of(checks))
 

@@ -40,7 +40,7 @@ class LivePanel:
 
     def wire(self, settings: SettingsPanel, prompt: PromptPanel) -> None:
         """A click on the advice changes one setting, and generates again."""
-        changed = [settings.repetition_penalty, settings.stop_at]
+        changed = [settings.widgets["repetition_penalty"], settings.widgets["stop_at"]]
         prompt.generates(self.figures.again(self.follow_advice, changed[0], changed, **QUIET).then)
 
     async def follow_advice(self, penalty: Any, event: gr.EventData) -> tuple[Any, Any]:

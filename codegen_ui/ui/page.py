@@ -11,7 +11,7 @@ from codegen_ui.gallery import Example
 from codegen_ui.service import Service
 from codegen_ui.ui.box_panel import BoxPanel
 from codegen_ui.ui.checks_panel import ChecksPanel, VerdictsPanel
-from codegen_ui.ui.endpoint import Endpoint
+from codegen_ui.ui.endpoint import add_endpoint
 from codegen_ui.ui.gallery_panel import GalleryPanel, KeepPanel
 from codegen_ui.ui.live_panel import LivePanel
 from codegen_ui.ui.model_panel import ModelPanel
@@ -65,7 +65,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         records = RecordsPanel(sessions.records)
         box = BoxPanel(service)
 
-        inputs = [prompt.editor, *settings.widgets()]
+        inputs = [prompt.editor, *settings.widgets.values()]
         model.wire(blocks, box, turn)
         settings.wire(model)
         prompt.wire(blocks, model, settings, inputs, (output, live, records))
@@ -73,7 +73,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         gallery.wire(blocks, model, prompt, [*inputs, checks.lines])
         samples.wire(blocks, model, inputs)
         keep.wire(gallery, [*inputs, checks.lines])
-        Endpoint(sessions)
+        add_endpoint(sessions)
     blocks.queue(api_open=False, default_concurrency_limit=max_events)
     look = make_look()
     return Page(blocks, look.theme, look.css, look.head)

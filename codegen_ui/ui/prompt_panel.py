@@ -73,7 +73,7 @@ class PromptPanel:
             "postprocess": False,
         }
         self.generates(self.generate.click, trigger_mode="multiple")
-        ahead = [self.editor, settings.max_length]
+        ahead = [self.editor, settings.widgets["max_length"]]
         refilled = self.continue_button.click(self.go_on, [*ahead, model.picker], ahead, **QUIET)
         self.generates(refilled.then)
         self.stop_button.click(self.stop, None, None, **QUIET)
@@ -81,7 +81,7 @@ class PromptPanel:
         self.clear_button.click(self.clear, None, cleared, **QUIET, postprocess=False)
         page.unload(self.leave)
         gr.on(
-            [self.editor.change, settings.max_length.change, model.head.change, page.load],
+            [self.editor.change, settings.widgets["max_length"].change, model.head.change, page.load],
             self.count,
             [*ahead, model.picker],
             self.meter,
@@ -96,7 +96,7 @@ class PromptPanel:
     async def run(self, request: gr.Request, *values: Any) -> AsyncGenerator[tuple[Any, Any], None]:
         """Stream the output and the live panel. `values` are those of `Inputs`, then the model."""
         *fields, model = values
-        async for update in self._sessions.run(session_of(request), Inputs(*fields), model, visitor_of(request)):
+        async for update in self._sessions.run(session_of(request), Inputs.of(*fields), model, visitor_of(request)):
             # At the end Gradio sends the last value again, which must not undo what another handler has shown since.
             lines, live = update or (None, gr.skip())
             yield gr.skip() if lines is None else lines, live

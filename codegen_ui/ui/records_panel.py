@@ -12,7 +12,8 @@ from typing import Any
 import gradio as gr
 
 from codegen_ui.generation import Snapshot
-from codegen_ui.request import GenerationRequest, StopAt
+from codegen_ui.request import GenerationRequest, StopAt, page_settings
+from codegen_ui.table import Setting
 from codegen_ui.ui import figures
 from codegen_ui.ui.widgets import QUIET, drawn, offers_file, session_of
 
@@ -47,15 +48,7 @@ COLUMNS = (
     "time",
     "model",
     "prompt",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "max_length",
-    "stop_at",
-    "stop",
-    "seed",
+    *(one.name for one in page_settings()),
     "prompt_tokens",
     "dropped_prompt_tokens",
     "cached_prompt_tokens",
@@ -74,6 +67,10 @@ COLUMNS = (
     "accepted_tokens",
     "blog_post_tokens_per_second",
 )
+
+ALWAYS = ("temperature", "top_p")
+"""Named in the table whatever they are, where the text was sampled."""
+MOOT_IF_GREEDY = ("temperature", "top_p", "top_k", "min_p")
 
 
 @dataclass(frozen=True)
@@ -118,22 +115,15 @@ def make_record(number: int, when: datetime, model: str, request: GenerationRequ
 
 def values(number: int, when: datetime, model: str, request: GenerationRequest, last: Snapshot) -> dict[str, Any]:
     """A run by `COLUMNS`, in full precision; None where a figure is not known."""
-    sampling, metrics, reason = request.sampling, last.metrics, last.finish_reason
+    metrics, reason = last.metrics, last.finish_reason
     prompt = request.prompt if isinstance(request.prompt, str) else " ".join(map(str, request.prompt[:MAX_PROMPT]))
     return {
         "run": number,
         "time": when.isoformat(timespec="seconds"),
         "model": model,
         "prompt": prompt[:MAX_PROMPT],
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-        "min_p": sampling.min_p,
-        "repetition_penalty": sampling.repetition_penalty,
-        "max_length": request.max_length,
-        "stop_at": StopAt(request.stop_at).value,
-        "stop": repr(list(request.stop)) if request.stop else "",
-        "seed": metrics.seed if metrics.seed is not None else sampling.seed,
+        **{one.name: cell(one, getattr(request, one.name)) for one in page_settings(type(request))},
+        "seed": metrics.seed if metrics.seed is not None else request.seed,
         "prompt_tokens": metrics.prompt_tokens,
         "dropped_prompt_tokens": metrics.dropped_prompt_tokens,
         "cached_prompt_tokens": metrics.cached_prompt_tokens,
@@ -152,6 +142,11 @@ def values(number: int, when: datetime, model: str, request: GenerationRequest, 
         "accepted_tokens": metrics.accepted_tokens,
         "blog_post_tokens_per_second": metrics.total_tokens_per_second,
     }
+
+
+def cell(one: Setting, value: Any) -> Any:
+    """A setting in the CSV: numbers as they are, the rest as text."""
+    return value if value is None or isinstance(value, int | float) else one.kind.show(value)
 
 
 def to_csv(records: Sequence[Record]) -> str:
@@ -193,20 +188,14 @@ def row(number: int, model: str, request: GenerationRequest, last: Snapshot) -> 
 
 def settings_text(request: GenerationRequest) -> str:
     """'greedy · 512' or 't 0.2 · p 0.95 · 512 · stop: paper'; what is off is not named."""
-    sampling = request.sampling
-    if sampling.temperature == 0:
-        parts = ["greedy"]
-    else:
-        parts = [f"t {sampling.temperature:g}", f"p {sampling.top_p:g}"]
-        if sampling.top_k:
-            parts.append(f"k {sampling.top_k}")
-        if sampling.min_p:
-            parts.append(f"min-p {sampling.min_p:g}")
-    if sampling.repetition_penalty != 1:
-        parts.append(f"rep {sampling.repetition_penalty:g}")
-    parts.append(f"{request.max_length}")
-    parts.append(StopAt(request.stop_at).value)
-    return " · ".join(parts)
+    greedy = request.temperature == 0
+    parts = ["greedy"] if greedy else []
+    for one in page_settings(type(request)):
+        value = getattr(request, one.name)
+        off = value == one.neutral and one.name not in ALWAYS
+        if one.short and not off and not (greedy and one.name in MOOT_IF_GREEDY):
+            parts.append(f"{one.short} {one.kind.show(value)}")
+    return " · ".join([*parts, f"{request.max_length}", StopAt(request.stop_at).value])
 
 
 def title_of(prompt: str) -> str:

@@ -19,7 +19,7 @@ from codegen_ui.metrics import State
 from codegen_ui.request import MAX_SEED, GenerationRequest
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
-from codegen_ui.ui.inputs import Inputs, parse_seed, to_request
+from codegen_ui.ui.inputs import Inputs, to_request
 from codegen_ui.ui.run import CLOCK_SECONDS, Run
 
 MAX_SAMPLES = 16
@@ -43,14 +43,13 @@ class Sample:
 def plan(inputs: Inputs, count: object, temperatures: Sequence[float], visitor: str) -> list[Sample]:
     """`count` samples at each temperature, their seeds one after another. Raises `InvalidInput`, naming the field."""
     number = Integer(1, MAX_SAMPLES).check("samples", count)
-    given = parse_seed(inputs.seed)
-    first = secrets.randbelow(2**31) if given is None else given
+    request = to_request(inputs.but(temperature=temperatures[0]), visitor)
+    first = secrets.randbelow(2**31) if request.seed is None else request.seed
     samples = []
     for temperature in temperatures:
         for index in range(number):
             seed = (first + index) % (MAX_SEED + 1)
-            chosen = replace(inputs, temperature=temperature, seed=str(seed))
-            samples.append(Sample(to_request(chosen, visitor), seed))
+            samples.append(Sample(replace(request, temperature=temperature, seed=seed), seed))
     return samples
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from codegen_ui.service import Service
-from codegen_ui.ui.inputs import FIELDS, Inputs
+from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.model_panel import ModelPanel
 from codegen_ui.ui.samples import MAX_SAMPLES, SWEEP, Grid, Grids
 from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of
@@ -54,7 +54,7 @@ class SamplesPanel:
 
     async def sample(self, request: gr.Request, *values: Any) -> AsyncGenerator[Grid, None]:
         """`values` are the number of samples, those of `Inputs`, then the model."""
-        temperature = Inputs(*values[1:-1]).temperature
+        temperature = Inputs.of(*values[1:-1]).settings["temperature"]
         async for grid in self._run(request, values, [temperature]):
             yield grid
 
@@ -70,5 +70,4 @@ class SamplesPanel:
         self, request: gr.Request, values: Sequence[Any], temperatures: Sequence[float]
     ) -> AsyncGenerator[Grid, None]:
         count, *fields, model = values
-        assert len(fields) == len(FIELDS)
-        return self._grids.run(session_of(request), Inputs(*fields), model, count, temperatures)
+        return self._grids.run(session_of(request), Inputs.of(*fields), model, count, temperatures)

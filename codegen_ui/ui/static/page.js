@@ -4,9 +4,8 @@
 window.codegenUI = (() => {
   const NEAR_BOTTOM = 24;
   const ANNOUNCE_MS = 3000;
-  const FIELDS = { prompt: "prompt", max_length: "max-length", max_new_tokens: "max-length", temperature: "temperature",
-    top_p: "top-p", top_k: "top-k", min_p: "min-p", repetition_penalty: "repetition-penalty", seed: "seed",
-    stop: "stop-strings", stop_at: "stop-at", model: "picker" };
+  /* Fields of a request whose element is not called as they are. */
+  const FIELDS = { max_new_tokens: "max-length", stop: "stop-strings", model: "picker" };
   const byId = (id) => document.getElementById(id);
   const button = (id) => { const found = byId(id); return found && (found.matches("button") ? found : found.querySelector("button")); };
   const editor = () => document.querySelector("#cg-prompt textarea");
@@ -205,7 +204,7 @@ window.codegenUI = (() => {
       refused.note.remove();
       refused = null;
     }
-    const field = name && byId("cg-" + FIELDS[name]);
+    const field = name && byId("cg-" + (FIELDS[name] ?? name.replaceAll("_", "-")));
     if (!field) return;
     const note = Object.assign(document.createElement("p"), { className: "cg-field-error", textContent: message, id: "cg-problem" });
     note.setAttribute("role", "alert");
