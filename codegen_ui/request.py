@@ -51,6 +51,20 @@ class FinishReason(str, enum.Enum):
         """Whether the model or a stopping rule ended the text, before a limit or anybody did."""
         return self in (FinishReason.FUNCTION, FinishReason.PAPER, FinishReason.EOS, FinishReason.STOP_STRING)
 
+    @property
+    def words(self) -> str:
+        """As people say it."""
+        return {
+            FinishReason.FUNCTION: "end of function",
+            FinishReason.PAPER: "the paper's truncation",
+            FinishReason.EOS: "the model ended",
+            FinishReason.STOP_STRING: "stop string",
+            FinishReason.LENGTH: "maximum length",
+            FinishReason.CANCELLED: "stopped by you",
+            FinishReason.DEADLINE: "time limit",
+            FinishReason.ERROR: "error",
+        }[self]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lengths(Checked):

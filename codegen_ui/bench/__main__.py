@@ -20,6 +20,7 @@ COMMANDS = {
     "invariance": "whether completions are the same whoever else is served: 64 visitors for a minute",
     "serving": "tokens a second through the page, 1 and 8 visitors",
     "startup": "from the command to the page and to the model",
+    "post": "the blog post's four prompts, beside its own figures",
     "scaling": "context length, streams and model size: a table and a plot (needs matplotlib)",
 }
 ROOT = Path(__file__).parent.parent.parent
@@ -39,13 +40,20 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--quantize",
             nargs="+",
-            choices=("none", "int8"),
+            choices=("none", "int8", "auto"),
             default=["none", "int8"] if both else ["int8"],
             help=f"weights (default: {'none int8' if both else 'int8'})",
         )
         command.add_argument("--prompt", type=int, default=64, help="prompt tokens (default: 64)")
         command.add_argument("--new", type=int, default=64, help="new tokens (default: 64)")
         command.add_argument("--rounds", type=int, default=5, help="rounds to take medians of (default: 5)")
+        if name == "post":
+            command.set_defaults(model="bundled", quantize=["auto"])
+            command.add_argument(
+                "--as-the-post-did", action="store_true", help="to 1000 tokens or the model's end, not the function's"
+            )
+            command.add_argument("--csv", type=Path, help="also write the table to this file")
+            command.add_argument("--svg", type=Path, help="also draw the chart into this file")
         if name == "prefix":
             command.add_argument("--shared", type=int, default=300, help="tokens of the repeated prompt (default: 300)")
             command.add_argument("--ending", type=int, default=512, help="tokens of a stream that ends (default: 512)")

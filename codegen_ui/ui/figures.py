@@ -37,17 +37,6 @@ FIGURES = (
 PLOT_WIDTH, PLOT_HEIGHT = 240.0, 48.0
 SMOOTH_SECONDS, STEADY_SECONDS = 1.0, 3.0
 
-REASONS = {
-    FinishReason.FUNCTION: "end of function",
-    FinishReason.PAPER: "the paper's truncation",
-    FinishReason.EOS: "the model ended",
-    FinishReason.STOP_STRING: "stop string",
-    FinishReason.LENGTH: "maximum length",
-    FinishReason.CANCELLED: "stopped by you",
-    FinishReason.DEADLINE: "time limit",
-    FinishReason.ERROR: "error",
-}
-
 Live = dict[str, str]
 """The live panel's value: the name of a figure -> its text. `tone` is the state's colour, `busy` is "1" or ""."""
 
@@ -115,7 +104,7 @@ def live(snapshot: Snapshot, note: str = "") -> Live:
         "queue": seconds(metrics.queue_seconds),
         "prefill": seconds(metrics.prefill_seconds),
         "lookup": lookup_text(metrics),
-        "why": REASONS[snapshot.finish_reason] if snapshot.finish_reason is not None else NONE,
+        "why": NONE if snapshot.finish_reason is None else snapshot.finish_reason.words,
         "saved": saved_text(metrics) if done else NONE,
         "blog": rate(metrics.total_tokens_per_second),
         "seed": NONE if metrics.seed is None else str(metrics.seed),

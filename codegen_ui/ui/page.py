@@ -17,6 +17,7 @@ from codegen_ui.ui.live_panel import LivePanel
 from codegen_ui.ui.model_panel import ModelPanel
 from codegen_ui.ui.output_panel import OutputPanel
 from codegen_ui.ui.patience import PatientBlocks
+from codegen_ui.ui.post_panel import PostPanel
 from codegen_ui.ui.prompt_panel import PromptPanel
 from codegen_ui.ui.records_panel import RecordsPanel
 from codegen_ui.ui.samples_panel import SamplesPanel
@@ -63,6 +64,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
                 VerdictsPanel()
         samples = SamplesPanel(service)
         records = RecordsPanel(sessions.records)
+        post = PostPanel(service, sessions)
         box = BoxPanel(service)
 
         inputs = [prompt.editor, *settings.widgets.values()]
@@ -73,6 +75,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         gallery.wire(blocks, model, prompt, [*inputs, checks.lines])
         samples.wire(blocks, model, inputs)
         keep.wire(gallery, [*inputs, checks.lines])
+        post.wire(blocks, model)
         add_endpoint(sessions)
     blocks.queue(api_open=False, default_concurrency_limit=max_events)
     look = make_look()

@@ -181,7 +181,7 @@ def row(number: int, model: str, request: GenerationRequest, last: Snapshot) -> 
         f"{figures.seconds(metrics.itl_p50_seconds)} / {figures.seconds(metrics.itl_p95_seconds)}",
         f"{metrics.prompt_tokens:,}",
         f"{metrics.output_tokens:,}",
-        "" if reason is None else figures.REASONS[reason],
+        "" if reason is None else reason.words,
         model,
     )
 

@@ -271,12 +271,40 @@ window.codegenUI = (() => {
       download.disabled = !value.rows.length;
       table.hidden = !value.rows.length;
       element.querySelector(".cg-hint").hidden = Boolean(value.rows.length);
-      table.querySelector("tbody").replaceChildren(...value.rows.map((row) => {
-        const tr = document.createElement("tr");
-        tr.append(...row.map((cell) => Object.assign(document.createElement("td"), { textContent: cell, title: cell })));
-        return tr;
-      }));
+      fillRows(table, value.rows);
     });
+  }
+
+  function post(element, props, watch, reproduce, halt) {
+    const act = (name) => element.querySelector(`[data-act=${name}]`);
+    const table = element.querySelector(".cg-table");
+    const chart = element.querySelector(".cg-chart");
+    let files = {};
+    act("reproduce").addEventListener("click", () => reproduce({ as_post: act("as-post").checked }));
+    act("halt").addEventListener("click", () => halt({}));
+    act("csv").addEventListener("click", () => save({ name: "blog_post.csv", text: files.csv }));
+    act("svg").addEventListener("click", () => save({ name: "blog_post.svg", text: files.svg }));
+    follow(props, watch, (value) => {
+      setTexts(element, value);
+      files = value;
+      for (const name of ["reproduce", "as-post"]) act(name).disabled = Boolean(value.busy);
+      act("halt").disabled = !value.busy;
+      for (const name of ["csv", "svg"]) act(name).disabled = !value[name];
+      table.hidden = !value.rows.length;
+      fillRows(table, value.rows);
+      chart.hidden = !value.svg;
+      chart.alt = value.svg ? "Bar chart of the table's latency and throughput, here and in the post" : "";
+      // As an image the drawing can neither run scripts nor load anything.
+      if (value.svg) chart.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(value.svg);
+    });
+  }
+
+  function fillRows(table, rows) {
+    table.querySelector("tbody").replaceChildren(...rows.map((row) => {
+      const tr = document.createElement("tr");
+      tr.append(...row.map((cell) => Object.assign(document.createElement("td"), { textContent: cell, title: cell })));
+      return tr;
+    }));
   }
 
   function save(file) {
@@ -313,5 +341,5 @@ window.codegenUI = (() => {
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  return { texts, meter, head, output, live, gallery, runs, verdicts, part, script, save, copy, flash, type, announce, button, editor, outputText };
+  return { texts, meter, head, output, live, gallery, runs, post, verdicts, part, script, save, copy, flash, type, announce, button, editor, outputText };
 })();
