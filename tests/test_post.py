@@ -17,6 +17,7 @@ from web import running
 
 from codegen_ui.generation import ModelInfo
 from codegen_ui.metrics import GenerationMetrics
+from codegen_ui.options import Settings
 from codegen_ui.post import (
     COLUMNS,
     HEADINGS,
@@ -32,7 +33,6 @@ from codegen_ui.post import (
 from codegen_ui.post_chart import to_svg
 from codegen_ui.request import FinishReason, StopAt
 from codegen_ui.server import create_app
-from codegen_ui.settings import Settings
 from codegen_ui.ui.page import build_page
 from codegen_ui.ui.post_panel import PostPanel, Shown
 from codegen_ui.ui.session import Sessions
@@ -57,7 +57,7 @@ RUNS = [
 ]
 
 
-def test_the_posts_prompts_and_figures_belong_together():
+def test_the_posts_prompts_and_figures_belong_together() -> None:
     examples = post_examples()
     assert [example.title.split(",")[0] for example in examples] == [
         "3Sum",
@@ -75,7 +75,7 @@ def test_the_posts_prompts_and_figures_belong_together():
     assert round(PRINTED[2].latency_seconds * PRINTED[2].total_tokens_per_second) == 1000
 
 
-def test_requests_are_greedy_to_1000_tokens_and_as_in_the_post_only_the_models_end_stops_them():
+def test_requests_are_greedy_to_1000_tokens_and_as_in_the_post_only_the_models_end_stops_them() -> None:
     example = post_examples()[0]
     asked = post_request(example, 2048, as_the_post_did=False)
     assert (asked.max_length, asked.sampling.temperature, asked.stop_at) == (1000, 0, StopAt.FUNCTION)
@@ -83,7 +83,7 @@ def test_requests_are_greedy_to_1000_tokens_and_as_in_the_post_only_the_models_e
     assert post_request(example, 512, as_the_post_did=True).max_length == 512
 
 
-def test_a_row_has_this_run_and_the_post_side_by_side():
+def test_a_row_has_this_run_and_the_post_side_by_side() -> None:
     assert dict(zip(HEADINGS, cells(RUNS[0]), strict=True)) == {
         "Prompt": "Implement <binary> search",
         "Latency": "2.00 s",
@@ -97,14 +97,14 @@ def test_a_row_has_this_run_and_the_post_side_by_side():
     }
 
 
-def test_the_csv_names_what_ran():
+def test_the_csv_names_what_ran() -> None:
     (row,) = csv.DictReader(io.StringIO(to_csv(RUNS, INFO)))
     assert tuple(row) == COLUMNS
     assert (row["model"], row["dtype"], row["weights"], row["device"]) == ("<b>model</b>", "float32", "int8", "A & B")
     assert (row["output_tokens"], row["accepted_tokens"], row["post_latency_seconds"]) == ("96", "30", "4.6")
 
 
-def test_the_chart_is_sound_svg_whose_bars_are_as_long_as_the_figures():
+def test_the_chart_is_sound_svg_whose_bars_are_as_long_as_the_figures() -> None:
     drawing = ElementTree.fromstring(to_svg(RUNS * 4, INFO))
     texts = [element.text for element in drawing.iter() if element.tag.endswith("text")]
     assert f"here: {what_ran(INFO)}" in texts
@@ -116,13 +116,13 @@ def test_the_chart_is_sound_svg_whose_bars_are_as_long_as_the_figures():
     assert not [element for element in drawing.iter() if "href" in str(element.attrib) or "script" in element.tag]
 
 
-def test_before_anything_is_known_the_chart_has_no_bars_and_no_fault():
+def test_before_anything_is_known_the_chart_has_no_bars_and_no_fault() -> None:
     blank = PostRun("x", PRINTED[0], GenerationMetrics(), None)
     ElementTree.fromstring(to_svg([blank], INFO))
     assert cells(blank)[5] == "–"
 
 
-def test_it_is_said_where_drafts_and_a_cached_prompt_helped():
+def test_it_is_said_where_drafts_and_a_cached_prompt_helped() -> None:
     (drafts,) = remarks(RUNS)
     assert drafts.startswith("30 of 96 tokens were drafts")
     cached = replace(RUNS[0], metrics=GenerationMetrics(cached_prompt_tokens=4))
@@ -146,11 +146,11 @@ def panel(engine: FakeEngine) -> PostPanel:
 
 async def reproduce(shown: PostPanel, *, as_post: bool = False) -> list[Shown]:
     event = SimpleNamespace(as_post=as_post)
-    return [value async for value in shown.reproduce(None, TAB, event)]  # type: ignore[arg-type]
+    return [value async for value in shown.reproduce(None, TAB, event)]
 
 
 @pytest.mark.asyncio
-async def test_the_four_run_one_after_another_and_the_table_fills():
+async def test_the_four_run_one_after_another_and_the_table_fills() -> None:
     engine = FakeEngine(CODE)
     seen = await reproduce(panel(engine))
     assert [request.prompt for request in engine.requests] == [example.prompt for example in post_examples()]
@@ -165,7 +165,7 @@ async def test_the_four_run_one_after_another_and_the_table_fills():
 
 
 @pytest.mark.asyncio
-async def test_as_the_post_did_nothing_but_the_model_ends_it():
+async def test_as_the_post_did_nothing_but_the_model_ends_it() -> None:
     engine = FakeEngine(CODE)
     seen = await reproduce(panel(engine), as_post=True)
     assert {row[5] for row in seen[-1]["rows"]} == {"the model ended"}
@@ -173,14 +173,14 @@ async def test_as_the_post_did_nothing_but_the_model_ends_it():
 
 
 @pytest.mark.asyncio
-async def test_stop_ends_the_one_that_runs_and_leaves_what_was_done():
+async def test_stop_ends_the_one_that_runs_and_leaves_what_was_done() -> None:
     engine = FakeEngine(CODE, seconds=0.02)
     shown = panel(engine)
     last: Shown = {}
-    async for value in shown.reproduce(None, TAB, SimpleNamespace(as_post=False)):  # type: ignore[arg-type]
+    async for value in shown.reproduce(None, TAB, SimpleNamespace(as_post=False)):
         last = value
         if value["status"] == "2 of 4":
-            await shown.halt(TAB)  # type: ignore[arg-type]
+            await shown.halt(TAB)
     assert last["status"] == "stopped"
     assert [row[5] for row in last["rows"]] == ["end of function", "stopped by you"]
     assert len(engine.requests) == 2
@@ -188,7 +188,7 @@ async def test_stop_ends_the_one_that_runs_and_leaves_what_was_done():
 
 
 @pytest.mark.asyncio
-async def test_an_error_is_told_beside_what_was_done():
+async def test_an_error_is_told_beside_what_was_done() -> None:
     engine = FakeEngine(CODE, fail_after=2)
     last = (await reproduce(panel(engine)))[-1]
     assert "as it was told to" in last["status"]
@@ -196,7 +196,7 @@ async def test_an_error_is_told_beside_what_was_done():
 
 
 @pytest.mark.browser
-def test_one_click_fills_table_and_chart_and_offers_both_as_files():
+def test_one_click_fills_table_and_chart_and_offers_both_as_files() -> None:
     engine = FakeEngine(CODE, seconds=0.01)
     engine.info = replace(engine.info, context=2048)
     service = serve(engine)
