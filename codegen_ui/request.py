@@ -142,7 +142,7 @@ class SamplingParams(Checked):
     seed: int | None = setting(
         None,
         Integer(0, MAX_SEED),
-        "the same seed gives the same tokens, whatever else the server does",
+        "the same seed gives the same tokens, as far as the model's exactness goes",
         origin="openai",
         unset="random",
         label="Seed",

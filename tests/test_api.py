@@ -396,6 +396,10 @@ def test_a_slash_after_the_models_is_the_list_too(url: str) -> None:
     assert httpx.get(f"{url}/v1/models/").json() == httpx.get(f"{url}/v1/models").json()
 
 
+def test_the_models_say_how_exact_their_tokens_are(url: str) -> None:
+    assert httpx.get(f"{url}/v1/models/fake").json()["exactness"].startswith("float32: greedy tokens identical")
+
+
 def test_a_model_whose_backend_is_down_is_not_called_ready(url: str, engine: FakeEngine) -> None:
     engine.stats = lambda: EngineStats(unavailable="gpu-box:8000 does not answer")  # type: ignore[method-assign]
     engine.encode = engine.count_tokens = lambda text: None  # type: ignore[assignment, method-assign]

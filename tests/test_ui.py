@@ -213,6 +213,9 @@ class TestPanels:
         shown = box_panel.describe(ModelInfo("m", "a", 8, device="cpu"), stats)
         assert (shown["device"], shown["memory"], shown["streams"]) == ("cpu", "1.43 GB", "2 of 4")
         assert (shown["queue"], shown["rate"]) == ("1", "61.5")
+        assert shown["exactness"] == ""
+        info = ModelInfo("m", "a", 8, dtype="float32", quantize="int8", device="cpu", batch_invariant=True)
+        assert box_panel.describe(info, stats)["exactness"].startswith("int8: close to transformers")
         assert box_panel.describe(ModelInfo("m", "a", 8), EngineStats())["memory"] == "–"
 
     def test_the_meter_warns_where_nothing_fits(self) -> None:

@@ -12,6 +12,7 @@ from codegen_ui.api.documentation import may_refuse
 from codegen_ui.api.problems import Problem
 from codegen_ui.api.schemas import ModelCard, ModelList, TokenizeBody, TokenizeResponse
 from codegen_ui.errors import ModelUnavailable
+from codegen_ui.exactness import exactness
 from codegen_ui.service import Service
 from codegen_ui.texts import PROMPT
 
@@ -57,6 +58,7 @@ def card(service: Service, name: str, created: int) -> ModelCard:
         created=created,
         root=None if info is None else info.name,
         max_model_len=None if info is None else info.context,
+        exactness="" if info is None else exactness(info),
         status="unavailable" if unavailable else status.phase.value,
         notice=unavailable or status.notice or status.message,
     )

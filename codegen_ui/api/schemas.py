@@ -155,6 +155,10 @@ class ModelCard(BaseModel):
     owned_by: Literal["codegen-playground"] = "codegen-playground"
     root: str | None = Field(description="The checkpoint that really runs; None while it is not loaded.")
     max_model_len: int | None = Field(description="The context in tokens; None while it is not loaded.")
+    exactness: str = Field(
+        description="What can be relied on of its tokens, against transformers and in company, with the option that "
+        "gives the other; empty while it is not loaded, and where a remote server does not tell."
+    )
     status: Literal["idle", "loading", "ready", "failed", "unavailable"] = Field(
         description="`unavailable`: it was loaded, but cannot generate now, such as when a remote server is down."
     )

@@ -18,6 +18,7 @@ COMMANDS = {
     "prefix": "kept prefixes, and how little streams that come and go disturb the others",
     "lookup": "prompt-lookup drafts on the saved examples",
     "invariance": "whether completions are the same whoever else is served: 64 visitors for a minute",
+    "exactness": "how far int8, bfloat16 and float16 are from float32, and each from itself in company",
     "serving": "tokens a second through the page, 1 and 8 visitors",
     "startup": "from the command to the page and to the model",
     "post": "the blog post's four prompts, beside its own figures",
@@ -47,6 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--prompt", type=int, default=64, help="prompt tokens (default: 64)")
         command.add_argument("--new", type=int, default=64, help="new tokens (default: 64)")
         command.add_argument("--rounds", type=int, default=5, help="rounds to take medians of (default: 5)")
+        if name == "exactness":
+            command.set_defaults(model="bundled")
+            kinds = ["float32", "int8", "bfloat16", "float16"]
+            command.add_argument("--kinds", nargs="+", choices=kinds, default=kinds, help="(default: all)")
+            command.add_argument("--prompts", type=int, default=100, help="to complete (default: 100)")
         if name == "post":
             command.set_defaults(model="bundled", quantize=["auto"])
             command.add_argument(

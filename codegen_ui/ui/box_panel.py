@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen_ui.exactness import exactness
 from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
@@ -21,6 +22,7 @@ ITEMS = (
 TEMPLATE = f"""
 <div class="cg-bar"><h2>The box</h2></div>
 <dl class="cg-small">{"".join(f'<div><dt>{label}</dt><dd data-f="{name}"></dd></div>' for name, label in ITEMS)}</dl>
+<p class="cg-hint cg-exact" data-f="exactness"></p>
 """
 
 
@@ -39,7 +41,7 @@ class BoxPanel:
 
 
 def blank() -> dict[str, str]:
-    return dict.fromkeys((name for name, _ in ITEMS), NONE)
+    return {**dict.fromkeys((name for name, _ in ITEMS), NONE), "exactness": ""}
 
 
 def describe(info: ModelInfo, stats: EngineStats) -> dict[str, str]:
@@ -53,4 +55,5 @@ def describe(info: ModelInfo, stats: EngineStats) -> dict[str, str]:
         "rate": figures.rate(stats.tokens_per_second),
         "cache": f"{figures.size(stats.prefix_cache_bytes)}{hits}",
         "total": f"{stats.generation_tokens_total:,}",
+        "exactness": exactness(info),
     }
