@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from small_checkpoints import new_layout
 
+from codegen_ui.bench.__main__ import main
 from codegen_ui.exactness import exactness, name_of
 from codegen_ui.generation import ModelInfo
 
@@ -43,3 +47,19 @@ def test_the_option_that_gives_the_other_is_named(info: ModelInfo, option: str) 
 
 def test_of_a_remote_server_nothing_is_promised() -> None:
     assert exactness(ModelInfo("m", "remote", 2048)) == ""
+
+
+def test_the_benchmark_finds_float32_to_be_transformers_own_and_bfloat16_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new_layout(tmp_path, n_positions=512, n_ctx=512)
+    options = ["--prompts", "2", "--texts", "8", "--rounds", "1", "--kinds", "float32", "bfloat16"]
+    assert main(["exactness", "--model", str(tmp_path), *options]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["ratios"]["float32_agree_256"] == 1
+    figures, rounded = result["figures"]["float32"], result["figures"]["bfloat16"]
+    assert rounded["perplexity"] != figures["perplexity"]
+    assert figures["rows"] > 100
+    assert figures["rows_with_another_best_token"] == 0
+    assert figures["largest_logit_difference"] < 1e-3
+    assert rounded["largest_logit_difference"] > figures["largest_logit_difference"]

@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
             kinds = ["float32", "int8", "bfloat16", "float16"]
             command.add_argument("--kinds", nargs="+", choices=kinds, default=kinds, help="(default: all)")
             command.add_argument("--prompts", type=int, default=100, help="to complete (default: 100)")
+            command.add_argument("--texts", type=int, default=200, help="to score (default: 200)")
         if name == "post":
             command.set_defaults(model="bundled", quantize=["auto"])
             command.add_argument(

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
     with closing(load(model, quantize="none", dtype="float32", slots=1)) as engine:
         documents = [engine.encode(text)[:TEXT] for text in held_out()]
         examples = [engine.encode(example.prompt) for example in load_gallery(shipped_examples())]
-    texts = [text for text in documents if len(text) > STREAMS * 4]
+    texts = [text for text in documents if len(text) > STREAMS * 4][: options.texts]
     prompts = [*examples, *(text[: len(text) // 4] for text in texts)][: options.prompts]
     rows, completions, perplexities = [], {}, {}
     for kind in options.kinds:
