@@ -142,6 +142,7 @@ class ModelInfo:
     load_seconds: float | None = None
     slots: int = 1
     slots_reason: str = ""
+    revision: str = ""
     unsupported: dict[str, str] = field(default_factory=dict)
     """Request fields that this backend cannot honour -> the reason, for greying out (`{"min_p": "..."}`)."""
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen_ui.checkpoints import (
@@ -161,6 +162,7 @@ def start_engine(checkpoint: Checkpoint, model: Decoder, plan: LoadPlan, start: 
         name=checkpoint.name,
         architecture="CodeGenForCausalLM",
         context=config.n_positions,
+        revision="" if checkpoint.name == BUNDLED or Path(checkpoint.name).is_dir() else plan.revision or "",
         parameters=parameter_count(config),
         layers=config.n_layer,
         width=config.n_embd,

@@ -11,6 +11,7 @@ from codegen_ui.gallery import Example
 from codegen_ui.service import Service
 from codegen_ui.ui.box_panel import BoxPanel
 from codegen_ui.ui.checks_panel import ChecksPanel, VerdictsPanel
+from codegen_ui.ui.code_panel import CodePanel
 from codegen_ui.ui.endpoint import add_endpoint
 from codegen_ui.ui.gallery_panel import GalleryPanel, KeepPanel
 from codegen_ui.ui.live_panel import LivePanel
@@ -62,6 +63,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
                 live = LivePanel()
                 output = OutputPanel()
                 VerdictsPanel()
+                code = CodePanel(service, sessions)
         samples = SamplesPanel(service)
         records = RecordsPanel(sessions.records)
         post = PostPanel(service, sessions)
@@ -74,6 +76,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         live.wire(settings, prompt)
         gallery.wire(blocks, model, prompt, [*inputs, checks.lines])
         samples.wire(blocks, model, inputs)
+        code.wire(model, inputs)
         keep.wire(gallery, [*inputs, checks.lines])
         post.wire(blocks, model)
         add_endpoint(sessions)

@@ -23,6 +23,7 @@ from codegen_ui.ui import figures
 from codegen_ui.ui.advice import advise
 from codegen_ui.ui.figures import Live
 from codegen_ui.ui.inputs import Inputs, to_request
+from codegen_ui.ui.ran import Ran, name
 from codegen_ui.ui.records_panel import Record, make_record
 from codegen_ui.ui.run import Run, snapshots
 
@@ -54,6 +55,7 @@ class Session:
         self.run: Run | None = None
         self.records: deque[Record] = deque(maxlen=MAX_RECORDS)
         self.allowance = 0  # new tokens that the last run might have taken
+        self.ran: Ran | None = None
         self._text = ""
         self._prompt = hash("")
         self._running_prompt = self._prompt
@@ -70,10 +72,11 @@ class Session:
         if self.run is run:
             self.run = None
 
-    def keep(self, model: str, request: GenerationRequest, last: Snapshot) -> None:
+    def keep(self, model: str, generation: str, request: GenerationRequest, last: Snapshot) -> None:
         """Remember what came of the run in progress."""
         self._count += 1
         self.records.append(make_record(self._count, datetime.now().astimezone(), model, request, last))
+        self.ran = Ran.of(generation, request, last)
         self._remember(last)
 
     def clear(self) -> None:
@@ -149,7 +152,7 @@ class Sessions:
                 if not await self._fetched(key):
                     return
                 if snapshot.finish_reason is not None:
-                    session.keep(self._name(model), request, snapshot)
+                    session.keep(self._name(model), generation.id, request, snapshot)
                     self._bound_records()
                     lines = await asyncio.to_thread(highlighter.final, snapshot.text)
                 else:
@@ -193,6 +196,11 @@ class Sessions:
             return prompt, max_length
         room = max(ROOM_TO_GO_ON, 0 if session is None else session.allowance)
         return prompt, min(engine.info.context, tokens + room)
+
+    def ran(self, key: str, request: GenerationRequest) -> Ran | None:
+        """What came of a request, if it is the last that the tab ran."""
+        session = self.find(key)
+        return session.ran if session is not None and session.ran and session.ran.request == name(request) else None
 
     def stop(self, key: str) -> None:
         """Stop a tab's run; its stream shows the end itself."""

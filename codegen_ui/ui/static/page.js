@@ -28,12 +28,20 @@ window.codegenUI = (() => {
      gives the function that draws. */
   function part(name, element, props, watch, fire) {
     let drawing = null;
+    const load = () => (drawing ||= script(name).then((module) => module.start(element, fire)));
+    // A section that is opened tells the server, which then has something to show.
+    element.querySelector("details")?.addEventListener("toggle", ({ target }) => {
+      if (target.open) load().then(() => fire.open?.({ ...place(), name: "0" }));
+    });
+    const fragment = element.querySelector("[data-fragment]")?.dataset.fragment;
+    if (fragment && location.hash.startsWith(`#${fragment}=`)) load();
     follow(props, watch, (value) => {
-      if (!drawing && !Object.keys(value).length) return;
-      drawing ||= script(name).then((module) => module.start(element, fire));
-      drawing.then((draw) => draw(props.value));
+      if (drawing || Object.keys(value).length) load().then((draw) => draw(props.value));
     });
   }
+
+  /* Where this page is, for code and links that name it. */
+  const place = () => ({ address: new URL(".", document.baseURI).href });
 
   const script = (name) => import(new URL(`own/${name}.js`, document.baseURI).href);
 
@@ -341,5 +349,5 @@ window.codegenUI = (() => {
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  return { texts, meter, head, output, live, gallery, runs, post, verdicts, part, script, save, copy, flash, type, announce, button, editor, outputText };
+  return { texts, meter, head, output, live, gallery, runs, post, verdicts, part, script, place, save, copy, flash, type, announce, button, editor, outputText };
 })();
