@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
-from codegen_ui.generation import EngineStats, ModelInfo, TokenEvent, TokenLogprob
+from codegen_ui.generation import EngineStats, ModelInfo, Step, TokenEvent, TokenLogprob
 from codegen_ui.readable import ReadableGeneration
 from codegen_ui.request import FinishReason, GenerationRequest, StopAt
 from codegen_ui.service import Loaded, Phase, Service
@@ -126,6 +126,9 @@ class FakeEngine:
                 return
         generation.add(stopper.finish(), EOS, "<|endoftext|>")
         generation.end(FinishReason.EOS)
+
+    def steps(self, since: int = 0) -> tuple[Step, ...]:
+        return ()
 
     def stats(self) -> EngineStats:
         ended: dict[str, int] = {}

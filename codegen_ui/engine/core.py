@@ -13,12 +13,19 @@ from codegen_ui.engine.scheduler import Scheduler, StepPlan, Work
 from codegen_ui.engine.sequence import SequenceState
 from codegen_ui.engine.totals import Totals
 from codegen_ui.errors import PlaygroundError
+from codegen_ui.generation import Cell
 from codegen_ui.request import FinishReason
 
 logger = logging.getLogger(__name__)
 
 TELL_POSITIONS_SECONDS = 0.1
 """How often those who wait hear of their place in the queue at most."""
+
+
+def cell(work: Work, prefill: bool, accepted: int) -> Cell:
+    """What a step did for one sequence."""
+    decoded = 1 + accepted if work.draws else 0
+    return Cell(work.slot, work.sequence.output.id, work.count if prefill else 0, decoded, accepted)
 
 
 class EngineCore:
@@ -136,9 +143,11 @@ class EngineCore:
         """Move every sequence on, its reader first; then learn from the step."""
         now = time.monotonic()
         accepted = []
+        cells = []
         for work, results in zip(plan.works, drawn, strict=True):
             kept = accept(work, results)
             accepted.append(max(0, len(kept) - 1))
+            cells.append(cell(work, len(accepted) > len(plan.decoding), accepted[-1]))
             if kept[-1].token == BROKEN:
                 logger.error("%s: the model gave numbers that are not finite", work.sequence.output.id)
                 self._fail([work.sequence], OverflowError())
@@ -153,6 +162,7 @@ class EngineCore:
                 work.sequence.output.recorder.prefilled(work.sequence.computed)
                 work.sequence.output.notify()
         if plan.works:
+            self._totals.recent.add(now, seconds, cells)
             self.scheduler.learn(plan, accepted[: len(plan.decoding)], seconds)
 
     def _give(self, work: Work, kept: Sequence[Drawn], now: float) -> None:

@@ -26,7 +26,7 @@ from codegen_ui.engine.sequence import SequenceState
 from codegen_ui.engine.threads import close_at_exit
 from codegen_ui.engine.totals import Totals
 from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
-from codegen_ui.generation import EngineStats, ModelInfo
+from codegen_ui.generation import EngineStats, ModelInfo, Step
 from codegen_ui.metrics import State
 from codegen_ui.options import EngineOptions
 from codegen_ui.request import FinishReason, GenerationRequest
@@ -142,6 +142,9 @@ class LocalEngine:
             accepted_tokens=counts["accepted"],
             unavailable=unavailable,
         )
+
+    def steps(self, since: int = 0) -> tuple[Step, ...]:
+        return self._totals.recent.since(since)
 
     def on_failure(self, tell: Callable[[str], None]) -> None:
         """Call `tell` with the reason if the engine should end by a fault: from then on it serves nobody."""

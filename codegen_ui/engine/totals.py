@@ -6,18 +6,20 @@ import threading
 import time
 from collections import Counter
 
+from codegen_ui.engine.recent import RecentSteps
 from codegen_ui.metrics import RollingRate
 from codegen_ui.request import FinishReason
 
 
 class Totals:
-    """Counts of tokens and of ended requests."""
+    """Counts of tokens and of ended requests; `recent` has the last steps."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
         self._rate = RollingRate()
+        self.recent = RecentSteps()
 
     def started(self, prompt: int, cached: int) -> None:
         """A request got its slot; `cached` of its `prompt` tokens were computed already."""

@@ -9,11 +9,15 @@ import gradio as gr
 
 from codegen_ui.gallery import Example
 from codegen_ui.service import Service
+from codegen_ui.ui.again import Again
+from codegen_ui.ui.again_panel import TailPanel, TokensPanel
 from codegen_ui.ui.box_panel import BoxPanel
 from codegen_ui.ui.checks_panel import ChecksPanel, VerdictsPanel
 from codegen_ui.ui.code_panel import CodePanel
 from codegen_ui.ui.endpoint import add_endpoint
 from codegen_ui.ui.gallery_panel import GalleryPanel, KeepPanel
+from codegen_ui.ui.lanes_panel import LanesPanel
+from codegen_ui.ui.link_panel import LinkPanel
 from codegen_ui.ui.live_panel import LivePanel
 from codegen_ui.ui.model_panel import ModelPanel
 from codegen_ui.ui.output_panel import OutputPanel
@@ -21,6 +25,7 @@ from codegen_ui.ui.patience import PatientBlocks
 from codegen_ui.ui.post_panel import PostPanel
 from codegen_ui.ui.prompt_panel import PromptPanel
 from codegen_ui.ui.records_panel import RecordsPanel
+from codegen_ui.ui.samples import Grids
 from codegen_ui.ui.samples_panel import SamplesPanel
 from codegen_ui.ui.session import Sessions
 from codegen_ui.ui.settings_panel import SettingsPanel
@@ -49,6 +54,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
     """
     blocks = PatientBlocks(title=TITLE, fill_width=True, analytics_enabled=False)
     sessions = Sessions(service, blocks.unread)
+    again, grids = Again(service, sessions), Grids(service)
     with blocks:
         model = ModelPanel(service)
         gallery = GalleryPanel(service, examples)
@@ -63,10 +69,12 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
                 live = LivePanel()
                 output = OutputPanel()
                 VerdictsPanel()
-                code = CodePanel(service, sessions)
-        samples = SamplesPanel(service)
+                tokens, tail = TokensPanel(again), TailPanel(again)
+                code, link = CodePanel(service, sessions), LinkPanel(service, sessions)
+        samples = SamplesPanel(grids)
         records = RecordsPanel(sessions.records)
         post = PostPanel(service, sessions)
+        lanes = LanesPanel(service, sessions, grids)
         box = BoxPanel(service)
 
         inputs = [prompt.editor, *settings.widgets.values()]
@@ -76,7 +84,11 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         live.wire(settings, prompt)
         gallery.wire(blocks, model, prompt, [*inputs, checks.lines])
         samples.wire(blocks, model, inputs)
+        tokens.wire(blocks, model, inputs)
+        tail.wire(model, inputs)
         code.wire(model, inputs)
+        lanes.wire(blocks, model)
+        link.wire(model, inputs, checks.lines)
         keep.wire(gallery, [*inputs, checks.lines])
         post.wire(blocks, model)
         add_endpoint(sessions)

@@ -61,7 +61,13 @@ class Grids:
         self._running: dict[str, list[Run]] = {}
 
     async def run(
-        self, key: str, inputs: Inputs, model: str | None, count: object, temperatures: Sequence[float]
+        self,
+        key: str,
+        inputs: Inputs,
+        model: str | None,
+        count: object,
+        temperatures: Sequence[float],
+        visitor: str = "",
     ) -> AsyncGenerator[Grid, None]:
         """The grid as it changes; the last one is not busy. Errors become its note; nothing is raised."""
         self.stop(key)
@@ -70,7 +76,7 @@ class Grids:
         number, began = secrets.token_hex(4), time.monotonic()
         grid: Grid = {"run": number, "note": "", "busy": "1", "prompt": inputs.prompt, "cards": []}
         try:
-            samples = plan(inputs, count, temperatures, key)
+            samples = plan(inputs, count, temperatures, visitor or key)
             runs.extend(Run(self._service, model) for _ in samples)
             async for status in runs[0].loading():
                 yield {**grid, "note": figures.progress(status)}
@@ -98,6 +104,10 @@ class Grids:
                 run.stop()
             if self._running.get(key) is runs:
                 del self._running[key]
+
+    def generations(self, key: str) -> set[str]:
+        """The ids of what a tab's grid runs."""
+        return {run.generation.id for run in self._running.get(key, ()) if run.generation is not None}
 
     def stop(self, key: str) -> None:
         """Stop a tab's grid; its stream shows the end itself."""

@@ -7,11 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from codegen_ui.service import Service
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.model_panel import ModelPanel
 from codegen_ui.ui.samples import MAX_SAMPLES, SWEEP, Grid, Grids
-from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of
+from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of, visitor_of
 
 TEMPLATE = """
 <div class="cg-grid-head" hidden><p class="cg-pass" role="status" aria-live="polite"></p>
@@ -31,8 +30,8 @@ STREAMING: dict[str, Any] = {
 class SamplesPanel:
     """`cards` shows a `samples.Grid`; what the checks say of it is known in the browser alone."""
 
-    def __init__(self, service: Service) -> None:
-        self._grids = Grids(service)
+    def __init__(self, grids: Grids) -> None:
+        self._grids = grids
         with gr.Column(elem_id="cg-samples"):
             with gr.Row(elem_id="cg-samples-bar"):
                 gr.HTML("<h2>Samples</h2>", apply_default_css=False, elem_classes="cg-title")
@@ -70,4 +69,4 @@ class SamplesPanel:
         self, request: gr.Request, values: Sequence[Any], temperatures: Sequence[float]
     ) -> AsyncGenerator[Grid, None]:
         count, *fields, model = values
-        return self._grids.run(session_of(request), Inputs.of(*fields), model, count, temperatures)
+        return self._grids.run(session_of(request), Inputs.of(*fields), model, count, temperatures, visitor_of(request))

@@ -56,7 +56,7 @@ class Session:
         self.records: deque[Record] = deque(maxlen=MAX_RECORDS)
         self.allowance = 0  # new tokens that the last run might have taken
         self.ran: Ran | None = None
-        self._text = ""
+        self.text = ""
         self._prompt = hash("")
         self._running_prompt = self._prompt
         self._count = 0
@@ -83,7 +83,7 @@ class Session:
         """Forget the last text; what is running is superseded."""
         if self.run is not None:
             self.run.supersede()
-        self._prompt, self._text = hash(""), ""
+        self._prompt, self.text = hash(""), ""
 
     def go_on(self, prompt: str) -> str:
         """`prompt` with the text that came after it, unless it is another than the last one.
@@ -94,10 +94,10 @@ class Session:
         if run is not None and run.generation is not None and not run.superseded:
             self._remember(run.generation.snapshot())
             run.supersede()
-        return prompt + self._text if hash(prompt) == self._prompt else prompt
+        return prompt + self.text if hash(prompt) == self._prompt else prompt
 
     def _remember(self, snapshot: Snapshot) -> None:
-        self._prompt, self._text = self._running_prompt, snapshot.text
+        self._prompt, self.text = self._running_prompt, snapshot.text
         self.allowance = snapshot.metrics.max_new_tokens
 
 
@@ -201,6 +201,11 @@ class Sessions:
         """What came of a request, if it is the last that the tab ran."""
         session = self.find(key)
         return session.ran if session is not None and session.ran and session.ran.request == name(request) else None
+
+    def last_text(self, key: str) -> str:
+        """A tab's last completion."""
+        session = self.find(key)
+        return "" if session is None else session.text
 
     def stop(self, key: str) -> None:
         """Stop a tab's run; its stream shows the end itself."""

@@ -1,0 +1,111 @@
+"""The engine at work: its lanes while the section is open, the timeline of the last run, and a code to join by."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import gradio as gr
+import segno
+
+from codegen_ui.errors import PlaygroundError
+from codegen_ui.service import Service
+from codegen_ui.ui.again_panel import STREAMING
+from codegen_ui.ui.code_panel import ADDRESS
+from codegen_ui.ui.lanes import WIDTH, lanes, timeline
+from codegen_ui.ui.model_panel import ModelPanel
+from codegen_ui.ui.samples import Grids
+from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of
+
+LOOK_SECONDS = 0.25
+OPEN_SECONDS = 600.0
+"""How long a picture moves without a new click: a forgotten tab shall not be drawn for ever."""
+
+TEMPLATE = """
+<details class="cg-section"><summary>The engine's lanes</summary>
+<p class="cg-hint">A lane is a slot, a column a step. <i class="p"></i>prompt
+<i class="d"></i>token <i class="a"></i>accepted drafts; yours are framed, nobody's text is in it.</p>
+<div class="cg-lanes"></div><p class="cg-hint" data-f="mean"></p><p class="cg-note" role="status"></p>
+<div class="cg-join" hidden><div></div><p class="cg-hint"></p></div></details>
+"""
+TIMELINE = """
+<div class="cg-section" hidden><p class="cg-hint"></p><figure></figure>
+<button type="button" data-act="json">Timeline as JSON</button>
+<button type="button" data-act="svg">Timeline as SVG</button></div>
+"""
+
+
+class LanesPanel:
+    """`picture` shows `lanes.lanes`; `taken` the `lanes.timeline` of the last run."""
+
+    def __init__(self, service: Service, sessions: Sessions, grids: Grids) -> None:
+        self._service = service
+        self._grids = grids
+        self._sessions = sessions
+        self._watching: dict[str, object] = {}
+        self.picture = drawn_apart({}, TEMPLATE, "lanes", "cg-lanes", ("open", "close", "take"))
+        self.taken = drawn_apart({}, TIMELINE, "timeline", "cg-timeline")
+
+    def wire(self, page: gr.Blocks, model: ModelPanel) -> None:
+        self.picture.open(self.show, model.picker, self.picture, **STREAMING)
+        self.picture.close(self.close, None, None, **QUIET)
+        self.picture.take(self.take, model.picker, self.taken, **QUIET)
+        page.unload(self.close)
+
+    async def show(self, model: str | None, request: gr.Request, event: gr.EventData) -> AsyncGenerator[Any, None]:
+        """The picture as the engine goes on, until the section or the tab is closed."""
+        key, mine = session_of(request), object()
+        self._watching[key] = mine
+        began, code = time.monotonic(), qr(getattr(event, "address", ""))
+        seen, own = -1, set[str]()
+        try:
+            while self._watching.get(key) is mine and time.monotonic() - began < OPEN_SECONDS:
+                engine = self._service.engine(model)
+                own |= self._own(key)
+                steps = engine.steps(max(0, seen - WIDTH))
+                now = steps[-1].number if steps else 0
+                if now != seen:
+                    seen = now
+                    picture = lanes(steps, own, engine.info.slots)
+                    note = "" if steps else "No step yet, or this backend does not tell its steps."
+                    yield {**picture, "note": note, "qr": code}
+                await asyncio.sleep(LOOK_SECONDS)
+        except PlaygroundError as error:
+            yield {"rows": [], "mean": "", "steps": "", "note": str(error), "qr": code}
+        finally:
+            if self._watching.get(key) is mine:
+                del self._watching[key]
+
+    def _own(self, key: str) -> set[str]:
+        """The ids of what the tab runs, and of what it ran last."""
+        own = self._grids.generations(key)
+        session = self._sessions.find(key)
+        if session is not None and session.ran is not None:
+            own.add(session.ran.generation)
+        if session is not None and session.run is not None and session.run.generation is not None:
+            own.add(session.run.generation.id)
+        return own
+
+    async def close(self, request: gr.Request) -> None:
+        self._watching.pop(session_of(request), None)
+
+    async def take(self, model: str | None, request: gr.Request) -> dict[str, Any]:
+        """The timeline of the tab's last run; an empty one where there is none."""
+        session = self._sessions.find(session_of(request))
+        engine = self._service.engines().get(self._service.status(model).name)
+        if session is None or session.ran is None or engine is None:
+            return {}
+        return timeline(engine.steps(), session.ran)
+
+
+def qr(address: object) -> str:
+    """An SVG that a phone reads the page's address from; "" where no other machine could use it."""
+    if not isinstance(address, str) or not ADDRESS.fullmatch(address):
+        return ""
+    out = io.BytesIO()
+    segno.make(address, error="m").save(out, kind="svg", scale=4, border=3, xmldecl=False, svgns=True, light="#fff")
+    return out.getvalue().decode()
