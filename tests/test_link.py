@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import astuple
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +29,7 @@ def filled(**given: Any) -> list[Any]:
 class TestFill:
     def test_prompt_settings_and_checks_come_back(self) -> None:
         note, *values = filled(**RUN)
-        assert values == [*astuple(Inputs("def f():\n", temperature=0.5, seed="3")), "f() == 1"]
+        assert values == [*Inputs("def f():\n", temperature=0.5, seed="3").values(), "f() == 1"]
         assert "Generate runs it" in note["note"]
 
     @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class TailPanel:
 
     async def show(self, request: gr.Request, *values: Any) -> AsyncGenerator[Value, None]:
         *fields, model = values
-        async for value in self._again.tail(session_of(request), Inputs(*fields), model, visitor_of(request)):
+        async for value in self._again.tail(session_of(request), Inputs.of(*fields), model, visitor_of(request)):
             yield value
 
 
@@ -85,7 +85,7 @@ class TokensPanel:
         name = str(getattr(event, "name", ""))[:40]
         value: Value = {"name": name, "note": "", "tokens": [], "prompt": [], "busy": "1"}
         try:
-            last = self._again.last(key, Inputs(*fields), visitor_of(request))
+            last = self._again.last(key, Inputs.of(*fields), visitor_of(request))
             if last is None:
                 yield {**value, "note": NO_RUN, "busy": ""}
                 return

@@ -42,7 +42,7 @@ class CodePanel:
         given = getattr(event, "address", "")
         address = given if isinstance(given, str) and ADDRESS.fullmatch(given) else SOMEWHERE
         try:
-            wanted = to_request(Inputs(*fields))
+            wanted = to_request(Inputs.of(*fields))
             engine = self._service.engine(model)
             ran = self._sessions.ran(session_of(request), wanted)
             if ran is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,7 @@ from codegen_ui.gallery import Example
 from codegen_ui.generation import ModelInfo
 from codegen_ui.service import Service
 from codegen_ui.ui.gallery_panel import lines_of
-from codegen_ui.ui.inputs import FIELDS, Inputs, from_settings, to_request, to_settings
+from codegen_ui.ui.inputs import DEFAULTS, Inputs, from_settings, to_request, to_settings
 from codegen_ui.ui.model_panel import ModelPanel
 from codegen_ui.ui.session import Sessions
 from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of
@@ -46,7 +45,7 @@ class LinkPanel:
         """What a link to the last run holds. `values` are those of `Inputs`, the checks, then the model."""
         *fields, checks, model = values
         try:
-            inputs, key = Inputs(*fields), session_of(request)
+            inputs, key = Inputs.of(*fields), session_of(request)
             ran = self._sessions.ran(key, to_request(inputs))
             if ran is None:
                 return {"note": "Generate something first, and do not change the prompt or the settings after it."}
@@ -73,14 +72,14 @@ class LinkPanel:
             return [{"note": f"This link cannot be used. {problem}"}, *self._unchanged()]
         info = self._service.status(model).info
         note = f"Opened from a link: Generate runs it. {differences(given, info)}"
-        return [{"note": note}, *astuple(inputs), "\n".join(example.checks)]
+        return [{"note": note}, *inputs.values(), "\n".join(example.checks)]
 
     async def compare(self, request: gr.Request, event: gr.EventData, *values: Any) -> Value:
         """Whether the run gave the text that the link was made of."""
         *fields, _, _ = values
         key = session_of(request)
         try:
-            ran = self._sessions.ran(key, to_request(Inputs(*fields)))
+            ran = self._sessions.ran(key, to_request(Inputs.of(*fields)))
         except InvalidInput:
             return {"note": ""}
         if ran is None:
@@ -90,7 +89,7 @@ class LinkPanel:
         return {"note": f"Not the text that the link was made of. {EXACT}", "same": "no"}
 
     def _unchanged(self) -> list[Any]:
-        return [gr.skip()] * (len(FIELDS) + 1)
+        return [gr.skip()] * (len(DEFAULTS) + 2)
 
 
 def numbers(info: ModelInfo) -> dict[str, str]:

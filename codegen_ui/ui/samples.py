@@ -132,7 +132,7 @@ def card(sample: Sample, snapshot: Snapshot) -> Card:
         "state": figures.state_text(snapshot),
         "ended": "" if reason is None else "1",
         "text": snapshot.text,
-        "why": "" if reason is None else figures.REASONS[reason],
+        "why": "" if reason is None else reason.words,
         "figures": f"{metrics.output_tokens:,} tokens · {figures.seconds(metrics.latency_seconds)}",
         "note": "" if snapshot.error is None else str(snapshot.error),
     }
