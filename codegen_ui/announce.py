@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from humanize import naturalsize
+
 from codegen_ui.generation import ModelInfo
 from codegen_ui.service import ModelStatus, Phase
 
@@ -61,10 +63,10 @@ def place(address: str, root_path: str) -> str:
 
 
 def progress(done: int, total: int | None) -> str:
-    """', 12 of 713 MB', or nothing while there is nothing to count."""
+    """', 12.3 MB of 713.0 MB', or nothing while there is nothing to count."""
     if not total:
-        return f", {done / 1e6:,.0f} MB" if done else ""
-    return f", {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+        return f", {naturalsize(done)}" if done else ""
+    return f", {naturalsize(done)} of {naturalsize(total)}"
 
 
 def describe(info: ModelInfo) -> str:
@@ -78,6 +80,6 @@ def describe(info: ModelInfo) -> str:
     numbers = info.dtype if info.quantize == "none" else f"{info.dtype} with {info.quantize} weights"
     facts.append(f"{numbers} on {info.device_name or info.device}" if numbers else info.device_name)
     if info.memory_bytes is not None:
-        facts.append(f"{info.memory_bytes / 1e6:,.0f} MB taken")
+        facts.append(f"{naturalsize(info.memory_bytes)} taken")
     facts.append(f"{info.slots} slots")
     return took + ", ".join(facts)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import logging
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
+from tomlkit.items import AoT, Table
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.request import GenerationRequest, page_settings
@@ -181,34 +183,20 @@ def _line_of(text: str, values: Mapping[str, Any], error: InvalidInput) -> int:
     return find_line(text, error.field)
 
 
-_ASSIGNMENT = re.compile(r"""\s*["']?(?P<key>[^"'=\s.]+)["']?(?P<dotted>\.[^=]*)?\s*=\s*(?P<value>.*)""")
-
-
 def find_line(text: str, key: str, table: str = "") -> int:
-    """The line (from 1) where a valid TOML text assigns a key in a table, or opens the table of that name."""
-    current, closing = "", ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if closing:
-            closing = "" if closing in line else closing
-            continue
-        header = re.match(r"\s*\[+\s*([^\].\s]+)", line)
-        if header:
-            current = header.group(1).strip("\"'")
-            if current == key and not table:
-                return number
-            continue
-        found = _ASSIGNMENT.match(line)
-        if not found:
-            continue
-        inner = (found["dotted"] or "").strip(". \"'")
-        if (current, found["key"]) == (table, key) or (table and (found["key"], inner) == (table, key)):
-            return number
-        if table and not current and found["key"] == table and re.search(rf"\b{re.escape(key)}\b", found["value"]):
-            return number
-        for quotes in ("'''", '"""'):
-            if found["value"].startswith(quotes) and quotes not in found["value"][3:]:
-                closing = quotes
-    return 1
+    """The line (from 1) where a valid TOML text assigns a key in a table, or opens the table of that name.
+
+    tomlkit tells no lines, but it writes a document as it was read: the line is where a mark put at the key comes out.
+    """
+    document: Any = tomlkit.parse(text)
+    mark = uuid.uuid4().hex
+    holder = document[table] if table else document
+    found = holder[key]
+    if isinstance(found, AoT | Table):
+        (found[0] if isinstance(found, AoT) else found).comment(mark)
+    else:
+        holder[key] = mark
+    return tomlkit.dumps(document).partition(mark)[0].count("\n") + 1
 
 
 def dump_example(example: Example) -> str:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from humanize import naturalsize
+
 from codegen_ui.checkpoints import (
     BUNDLED,
     HubRefused,
@@ -22,7 +24,7 @@ from codegen_ui.checkpoints import (
     parameter_count,
     required_bytes,
 )
-from codegen_ui.checkpoints.progress import Progress, no_progress, readable_bytes
+from codegen_ui.checkpoints.progress import Progress, no_progress
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.threads import in_own_thread, use_threads
 from codegen_ui.errors import InvalidInput, ModelUnavailable
@@ -196,8 +198,8 @@ def check_memory(name: str, config: ModelConfig, plan: LoadPlan) -> None:
         how = dtype if quantize == "none" else f"{dtype} with {quantize} weights"
         raise ModelUnavailable(
             name,
-            f"it needs {readable_bytes(needed)} of memory in {how}, "
-            f"and {readable_bytes(free)} are free on {device.type}. {ADVICE}",
+            f"it needs {naturalsize(needed)} of memory in {how}, "
+            f"and {naturalsize(free)} are free on {device.type}. {ADVICE}",
         )
 
 

@@ -26,7 +26,11 @@ def test_a_new_stage_is_told_at_once_and_progress_every_two_seconds() -> None:
         (1.0, loading("downloading", 100_000_000, 700_000_000)),
         (2.5, loading("downloading", 250_000_000, 700_000_000)),
         (2.6, loading("reading weights")),
-    ) == ["m: downloading, 0 of 700 MB ...", "m: downloading, 250 of 700 MB ...", "m: reading weights ..."]
+    ) == [
+        "m: downloading, 0 Bytes of 700.0 MB ...",
+        "m: downloading, 250.0 MB of 700.0 MB ...",
+        "m: reading weights ...",
+    ]
 
 
 def test_the_last_line_is_the_address() -> None:
@@ -45,7 +49,7 @@ def test_the_last_line_is_the_address() -> None:
     lines = told((0.0, ModelStatus("m", Phase.READY, notice="The bundled one stands in.", info=info)))
     assert lines[0] == "The bundled one stands in."
     assert "Loaded in 1.2 s" in lines[1]
-    assert "1,000 parameters, 2 layers, float32 on a CPU, 5 MB taken, 4 slots" in lines[1]
+    assert "1,000 parameters, 2 layers, float32 on a CPU, 5.0 MB taken, 4 slots" in lines[1]
     assert lines[-1] == "Open http://127.0.0.1:7860"
 
 

@@ -555,7 +555,7 @@ def test_a_visitor_who_comes_too_early_sees_the_progress_and_waits(visit: Any) -
         page = visit(address=address)
         example(page, "Binary search").click()
         wait_for_state(page, "loading")
-        assert "of 120 MB" in figure(page, "note")
+        assert "of 120.0 MB" in figure(page, "note")
         page.wait_for_function("document.querySelector('.cg-model').textContent.includes('reading weights')")
         seen.set()
         wait_for_state(page, "done")

@@ -15,7 +15,6 @@ from small_checkpoints import new_layout, old_layout, random_model, write_config
 from transformers import AutoConfig, CodeGenConfig, CodeGenForCausalLM
 
 from codegen_ui.checkpoints import BUNDLED, KNOWN_MODELS, checkpoint, open_checkpoint, parameter_count, required_bytes
-from codegen_ui.checkpoints.progress import readable_bytes
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.shapes import parameter_shapes
 from codegen_ui.errors import ModelUnavailable
@@ -295,11 +294,3 @@ def test_opening_by_name_imports_neither_torch_nor_transformers_beforehand() -> 
     root = Path(__file__).parent.parent
     run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(999, "999 bytes"), (1536, "1.5 kB"), (812_345_678, "812 MB"), (32e9, "32.0 GB"), (2e12, "2.0 TB")],
-)
-def test_bytes_are_readable(count: float, text: str) -> None:
-    assert readable_bytes(count) == text

@@ -82,7 +82,7 @@ class TestRun:
             return Loaded(FakeEngine())
 
         seen = asyncio.run(updates(Sessions(Service(["late"], load)), Inputs("def f():\n")))
-        assert any("1 MB of 2 MB" in live["note"] for _, live in seen)
+        assert any("1.0 MB of 2.0 MB" in live["note"] for _, live in seen)
         assert seen[-1][1]["state"] == "done"
 
     def test_pages_are_updated_less_often_when_many_stream(self) -> None:

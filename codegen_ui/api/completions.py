@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
@@ -168,7 +169,7 @@ class EventStream(StreamingResponse):
             self._job.cancel()
 
 
-async def events(job: Job) -> AsyncIterator[str]:
+async def events(job: Job) -> AsyncIterator[bytes]:
     """Server-sent events: chunks, the usage if wanted, `[DONE]`; an error as OpenAI's object; comments as heartbeat."""
     chunks = Chunks(job)
     try:
@@ -176,7 +177,7 @@ async def events(job: Job) -> AsyncIterator[str]:
             yield event(chunk)
         async for news in follow(job.generations, heartbeat=HEARTBEAT_SECONDS):
             if news is None:
-                yield ": waiting\n\n"
+                yield format_sse_event(comment="waiting")
                 continue
             for token in news.tokens:
                 yield event(chunks.token(news.index, token))
@@ -189,15 +190,15 @@ async def events(job: Job) -> AsyncIterator[str]:
         yield failure(from_error(error))
     except Problem as problem:
         yield failure(problem)
-    yield "data: [DONE]\n\n"
+    yield format_sse_event(data_str="[DONE]")
 
 
-def event(chunk: BaseModel) -> str:
-    return f"data: {chunk.model_dump_json(exclude_unset=True)}\n\n"
+def event(chunk: BaseModel) -> bytes:
+    return format_sse_event(data_str=chunk.model_dump_json(exclude_unset=True))
 
 
-def failure(problem: Problem) -> str:
-    return f"data: {json.dumps(problem.body())}\n\n"
+def failure(problem: Problem) -> bytes:
+    return format_sse_event(data_str=json.dumps(problem.body()))
 
 
 class Chunks:

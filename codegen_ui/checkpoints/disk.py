@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from codegen_ui.checkpoints.progress import readable_bytes
+from humanize import naturalsize
 
 
 def no_room(cache: Path, free: int | None, needed: int) -> str:
-    left = f" ({readable_bytes(free)} free)" if free is not None else ""
+    left = f" ({naturalsize(free)} free)" if free is not None else ""
     return (
-        f"there is no room on the disk for {readable_bytes(needed)} in {cache}{left}. "
+        f"there is no room on the disk for {naturalsize(needed)} in {cache}{left}. "
         "Free some, or set HF_HOME to a folder on another disk."
     )
 

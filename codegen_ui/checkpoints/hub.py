@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from humanize import naturalsize
+
 from codegen_ui.checkpoints.disk import free_bytes, no_room
 from codegen_ui.checkpoints.hub_errors import HubRefused, download_failure, explain
-from codegen_ui.checkpoints.progress import ByteCounter, Progress, readable_bytes
+from codegen_ui.checkpoints.progress import ByteCounter, Progress
 from codegen_ui.checkpoints.tokenizer import TOKENIZER_FILES
 from codegen_ui.checkpoints.weights import BrokenWeights, weight_files
 from codegen_ui.errors import ModelUnavailable
@@ -168,7 +170,7 @@ def check_disk(name: str, listing: Listing, files: Sequence[str]) -> None:
     cache = Path(constants.HF_HUB_CACHE)
     free = free_bytes(cache)
     if missing:
-        logger.info("downloading %s: %s from %s", name, readable_bytes(needed), constants.ENDPOINT)
+        logger.info("downloading %s: %s from %s", name, naturalsize(needed), constants.ENDPOINT)
     if missing and free is not None and free < needed + SPARE_BYTES:
         raise ModelUnavailable(name, no_room(cache, free, needed))
 
@@ -190,7 +192,7 @@ def download(name: str, listing: Listing, file: str, counter: ByteCounter) -> Pa
             counter.file_done(size)
             return path
         except Exception as error:
-            so_far = f"{readable_bytes(counter.done)} of {readable_bytes(counter.total)}"
+            so_far = f"{naturalsize(counter.done)} of {naturalsize(counter.total)}"
             failure = download_failure(name, file, size, so_far, error)
             if not failure.offline or not tries_left:
                 raise failure from error

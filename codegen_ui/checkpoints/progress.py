@@ -15,17 +15,6 @@ def no_progress(stage: str, done: int, total: int | None) -> None:
     """For callers that do not watch."""
 
 
-def readable_bytes(count: float) -> str:
-    """1536 -> '1.5 kB', in powers of 1000 as disks and downloads are labelled."""
-    if count < 1000:
-        return f"{count:.0f} bytes"
-    for unit in ("kB", "MB", "GB"):
-        count /= 1000
-        if count < 1000:
-            return f"{count:.0f} {unit}" if count >= 100 else f"{count:.1f} {unit}"
-    return f"{count / 1000:.1f} TB"
-
-
 class ByteCounter:
     """Bytes of one download over all its files, reported as they come."""
 

@@ -8,10 +8,11 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from humanize import naturalsize
+
 from codegen_ui.checkpoints import Checkpoint
 from codegen_ui.checkpoints.disk import free_bytes
 from codegen_ui.checkpoints.layout import BYTES_PER_VALUE
-from codegen_ui.checkpoints.progress import readable_bytes
 from codegen_ui.errors import InvalidInput
 from codegen_ui.export.convert import converted, gptj_config, gptj_shapes, plan_shards
 
@@ -49,7 +50,7 @@ def write_gptj(
     total = sum(prod(shape) for shape in shapes.values()) * BYTES_PER_VALUE[dtype]
     free = free_bytes(folder)
     if free is not None and free < total:
-        room = f"a folder on a disk with {readable_bytes(total)} free ({readable_bytes(free)} are)"
+        room = f"a folder on a disk with {naturalsize(total)} free ({naturalsize(free)} are)"
         raise InvalidInput("out", str(folder), room)
     try:
         folder.mkdir(parents=True, exist_ok=True)

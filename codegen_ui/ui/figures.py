@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from humanize import metric, naturalsize, ordinal
+
 from codegen_ui.errors import InvalidInput
 from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
@@ -173,14 +175,10 @@ def progress(status: ModelStatus) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Three digits or so: '8.3 ms', '412 ms', '1.26 s', '84.2 s'."""
+    """Three digits: '8.30 ms', '412 ms', '1.26 s', '84.2 s', '1,250 s'."""
     if value is None:
         return NONE
-    if value < 0.01:
-        return f"{value * 1000:.1f} ms"
-    if value < 1:
-        return f"{value * 1000:.0f} ms"
-    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+    return metric(value, "s", precision=3) if value < 1000 else f"{value:,.0f} s"
 
 
 def about(value: float) -> str:
@@ -196,16 +194,8 @@ def rate(value: float | None) -> str:
 
 
 def size(value: int | None) -> str:
-    """Bytes as '412 MB' or '1.43 GB'."""
-    if value is None:
-        return NONE
-    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:,.0f} MB"
-
-
-def ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th, 11th, 21st ..."""
-    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{suffix}"
+    """Bytes as '412.0 MB' or '1.4 GB'."""
+    return NONE if value is None else naturalsize(value)
 
 
 def polyline(history: tuple[tuple[float, float], ...]) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from humanize import ordinal
+
 from codegen_ui.generation import EngineStats
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
@@ -33,5 +35,5 @@ def describe(stats: EngineStats, seconds: float | None) -> str:
     waiting = f" and {stats.waiting:,} wait{'s' if stats.waiting == 1 else ''}" if stats.waiting else ""
     taken = f"All {stats.slots} places are taken{waiting}"
     if seconds is None:
-        return f"{taken}: a click now would be {figures.ordinal(stats.waiting + 1)} in the queue."
+        return f"{taken}: a click now would be {ordinal(stats.waiting + 1)} in the queue."
     return f"{taken}: a click now would start in about {figures.about(seconds)}."
