@@ -15,7 +15,7 @@ from pathlib import Path
 
 from codegen_ui.kinds import Switch, Texts
 from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS
-from codegen_ui.request import GenerationRequest, page_settings
+from codegen_ui.request import GenerationRequest
 from codegen_ui.table import Option, Setting, rows
 from codegen_ui.texts import PROMPT
 
@@ -45,25 +45,21 @@ def options_table(groups: Mapping[str, Sequence[type]] = GROUPS) -> str:
 
 
 def settings_table(table: type = GenerationRequest) -> str:
-    """Every setting of a request: what it does, what is allowed, the default, and the API's where it has it too."""
+    """Every setting of a request: what it does, what is allowed, the default, the API's, its name on the page."""
 
     def line(one: Setting) -> Sequence[str]:
         neutral = replace(one, default=one.neutral).default_text if one.origin else ""
-        return f"`{one.name}`", one.help, one.kind.limit, one.default_text, neutral
+        return f"`{one.name}`", one.help, one.kind.limit, one.default_text, neutral, one.label
 
     settings = (one for one in rows(table, Setting) if one.kind is not PROMPT)
-    return markdown(("setting", "what", "allowed", "default", "over the API"), (line(one) for one in settings))
-
-
-def example_settings(table: type = GenerationRequest) -> str:
-    """What an example's file may set."""
-    return ", ".join(f"`{one.name}`" for one in page_settings(table)) + "\n"
+    return markdown(
+        ("setting", "what", "allowed", "default", "over the API", "on the page"), (line(one) for one in settings)
+    )
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "options": options_table,
     "settings": settings_table,
-    "example settings": example_settings,
 }
 
 
