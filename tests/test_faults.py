@@ -88,10 +88,18 @@ def until_ready(port: int) -> str:
 
 
 class TestSignals:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupt", "terminate"])
-    @pytest.mark.parametrize("moment", ["importing the web server", "The page answers", "loading", "Open http"])
+    @pytest.mark.parametrize(
+        ("moment", "number"),
+        [
+            ("importing the web server", signal.SIGINT),
+            ("The page answers", signal.SIGTERM),
+            ("loading", signal.SIGINT),
+            ("Open http", signal.SIGTERM),
+        ],
+        ids=["importing", "listening", "loading", "serving"],
+    )
     def test_a_signal_at_any_moment_of_the_start_ends_it_well(
-        self, checkpoint: Path, number: signal.Signals, moment: str
+        self, checkpoint: Path, moment: str, number: signal.Signals
     ) -> None:
         with playground("--model", str(checkpoint)) as process:
             lines_until(process, moment)
