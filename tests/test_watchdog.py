@@ -84,6 +84,22 @@ def test_a_step_that_never_ends_is_told_to_its_readers_and_to_whoever_asks_wheth
     hang.release()
 
 
+def test_the_model_can_be_loaded_again_while_the_old_thread_still_hangs(engines: list[LocalEngine]) -> None:
+    service = make_service(engines)
+    hang = Hang(engines[0])
+    generation = service.submit(GenerationRequest("def f():", max_new_tokens=4, stop_at="length"))
+    asyncio.run(watched(service, lambda: generation.ended))
+    wait_until(lambda: service.status().phase is Phase.FAILED)
+    service.request_load()
+    wait_until(lambda: service.status().phase is Phase.READY, 60)
+    again = service.submit(GenerationRequest("def f():", max_new_tokens=4, stop_at="length")).result(60)
+    assert len(again.token_ids) == 4
+    begin = time.monotonic()
+    service.close()
+    assert time.monotonic() - begin < 30, "closing does not wait for the stuck one"
+    hang.release()
+
+
 def test_a_thread_that_comes_back_after_all_changes_nothing_and_frees_what_it_held(engines: list[LocalEngine]) -> None:
     service = make_service(engines)
     engine, hang = engines[0], Hang(engines[0])
