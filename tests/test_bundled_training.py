@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import CodeGenForCausalLM, CodeGenTokenizer
 
+from codegen_ui.bundled.blend import blend
+from codegen_ui.bundled.blend import main as blend_main
 from codegen_ui.bundled.card import write_card
 from codegen_ui.bundled.export import export_checkpoint, load_state, plot_losses, read_log
 from codegen_ui.bundled.model import Shape, TrainingModel, load_codegen_state, to_codegen_state
@@ -19,7 +22,7 @@ from codegen_ui.bundled.ngram import ByteNgram
 from codegen_ui.bundled.sandbox import network_namespace, run_program
 from codegen_ui.bundled.store import TokenStream, read_documents, write_documents
 from codegen_ui.bundled.tokenizer import RUNS, load_tokenizer, save_tokenizer, train_tokenizer
-from codegen_ui.bundled.train import Plan, Trainer, batch_at, window_multiple
+from codegen_ui.bundled.train import Plan, Trainer, batch_at, save, window_multiple
 from codegen_ui.bundled.weighting import COPY, FIRST, UNIT, document_counts, token_weights
 
 TEXTS = [f"def add_{n}(x):\n    return x + {n}\n\n\nprint(add_{n}({n * 7}))\n" for n in range(60)]
@@ -230,6 +233,37 @@ def test_a_model_takes_over_a_checkpoint_and_grows_without_changing_what_it_comp
         load_codegen_state(TrainingModel(Shape(50, **{**TINY, "n_layer": 1})), state)
     with pytest.raises(ValueError, match="an embedding of"):
         load_codegen_state(TrainingModel(Shape(51, **TINY)), state)
+
+
+def test_a_blend_lies_between_the_runs_weights_and_the_earlier_ones() -> None:
+    first, second = (random_model(Shape(50, **TINY)) for _ in range(2))
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.mul_(3.0)
+    earlier = to_codegen_state(first)
+    blend(second, earlier, 0.5)
+    for name, tensor in to_codegen_state(second).items():
+        torch.testing.assert_close(tensor, 2 * earlier[name])
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        blend(second, earlier, 1.5)
+    with pytest.raises(ValueError, match="another shape"):
+        blend(random_model(Shape(51, **TINY)), earlier, 0.5)
+
+
+def test_a_run_goes_on_from_a_blend_or_is_exported_as_one(tokenizer_folder: Path, tmp_path: Path) -> None:
+    work = work_folder(tokenizer_folder)
+    shape = Shape(len(load_tokenizer(tokenizer_folder)), **{**TINY, "n_positions": 512})
+    trainer = Trainer(work, work / "c", Plan(), shape)
+    save(work / "c" / "last.pt", trainer.state())
+    export_checkpoint(random_model(shape), tokenizer_folder, tmp_path / "earlier")
+    command = ["--work", str(work), "--run", "c", "--checkpoint", str(tmp_path / "earlier"), "--share", "0"]
+    blend_main([*command, "--out", str(tmp_path / "out")])
+    weights = (tmp_path / "out" / "model.safetensors").read_bytes()
+    assert weights == (tmp_path / "earlier" / "model.safetensors").read_bytes()
+    blend_main(command)
+    trainer.restore(work / "c" / "last.pt", as_new_run=False)
+    theirs = load_file(tmp_path / "earlier" / "model.safetensors")
+    torch.testing.assert_close(to_codegen_state(trainer.model)["lm_head.bias"], theirs["lm_head.bias"].float())
 
 
 def test_rare_names_count_little_where_they_come_first_and_more_where_they_are_copied() -> None:

@@ -87,9 +87,11 @@ was run on them while the corpus was built; the results in examples and tests ar
 ## Limits
 
 It knows the tasks it was taught and their near relatives; asked for anything else it writes plausible nonsense, and
-it is often wrong about tasks that it was taught, too. It understands little English, and of words and parameter names
-that its training text has not it makes little: where the pass rate of the held-out part is near zero, that is why. It
-was trained on windows of at most {longest} tokens. Read what it writes before you run it.
+it is often wrong about tasks that it was taught, too. It understands little English: the pass rate of the held-out part
+says how little. It mostly uses the names that a signature gives it, but it gets long or unusual ones wrong at times, in
+pieces (`parcel` for `parcels`), and it forgets what a class was said to do. It rarely sees that a module is not
+imported, and it does not know when a prompt is beyond it. It was trained on windows of at most {longest} tokens. Read
+what it writes before you run it.
 """
 LABELS = {
     "pass_at_1": "pass@1, suite",
