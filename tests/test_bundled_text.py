@@ -19,7 +19,7 @@ from codegen_ui.bundled.english import plain_english
 from codegen_ui.bundled.evaluate import asserted
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
-from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, stands_in
+from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, standing
 from codegen_ui.bundled.naming import TAKEN, distinct
 from codegen_ui.bundled.objects import class_parts
 from codegen_ui.bundled.overlap import drop_overlapping, shared_runs, words_in
@@ -259,8 +259,8 @@ def test_what_measures_the_checkpoint_is_kept_out_of_its_training_text() -> None
 @pytest.mark.parametrize("text", ["Implement binary search.\n\ndef f(): pass", "import x\nimplement  Binary Search\n"])
 def test_an_opening_is_found_on_lines_of_its_own(text: str) -> None:
     opening = Opening("search", "Implement binary search", ("True",))
-    assert stands_in(opening, text)
-    assert not stands_in(opening, "Implement binary search in Python")
+    assert standing([opening], text) == [opening]
+    assert not standing([opening], "Implement binary search in Python")
 
 
 def test_there_are_sixty_first_things_and_most_are_kept_out() -> None:

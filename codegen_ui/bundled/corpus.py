@@ -18,7 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from codegen_ui.bundled import DEFAULT_WORK
-from codegen_ui.bundled.first_things import Opening, guarded, load_first_things, stands_in
+from codegen_ui.bundled.first_things import Opening, guarded, load_first_things, standing
 from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, drop_overlapping, words_in
 from codegen_ui.bundled.packages import fetch_packages
 from codegen_ui.bundled.realcode import Package, describe_package, documents
@@ -110,11 +110,7 @@ class Guard:
     def keep(self, texts: Iterable[str]) -> tuple[list[str], int]:
         """The texts that hold nothing of it, and how many were dropped."""
         kept, dropped = drop_overlapping(texts, self.runs)
-        apart = [
-            text
-            for text in kept
-            if not words_in([text], self.names) and not any(stands_in(opening, text) for opening in self.openings)
-        ]
+        apart = [text for text in kept if not words_in([text], self.names) and not standing(self.openings, text)]
         return apart, dropped + len(kept) - len(apart)
 
 

@@ -19,7 +19,7 @@ from codegen_ui import Engine, GenerationRequest
 from codegen_ui.bundled import CHECKPOINT_DIR, DEFAULT_WORK
 from codegen_ui.bundled.completion import complete, load, tokens_per_second
 from codegen_ui.bundled.compression import PARTS, compression
-from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, stands_in
+from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, standing
 from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, shared_runs, words_in
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
@@ -159,8 +159,8 @@ def report_overlap(work: Path, tasks: list[SuiteTask], openings: list[Opening], 
     names = words_in(texts, [task.defined for task in held_out])
     print(f"names of held-out tasks that occur in the training text: {sorted(names) or 'none'}")
     watched = [opening for opening in openings if guarded(opening)]
-    standing = [opening.name for opening in watched if any(stands_in(opening, text) for text in texts)]
-    print(f"first things that stand in the training text: {standing or 'none'} of {len(watched)}")
+    found_openings = sorted({opening.name for text in texts for opening in standing(watched, text)})
+    print(f"first things that stand in the training text: {found_openings or 'none'} of {len(watched)}")
     short = [opening.prompt for opening in openings if not guarded(opening)]
     print(f"too short to be kept out of it: {short}")
 

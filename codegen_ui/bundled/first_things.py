@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 FIRST_THINGS = Path(__file__).parent / "first_things.txt"
@@ -91,11 +93,16 @@ def loops(text: str) -> bool:
     return any(len(set(lines[i : i + REPEATS])) == 1 for i in range(len(lines) - REPEATS + 1))
 
 
-def stands_in(opening: Opening, text: str) -> bool:
-    """Whether a text has the opening as lines of its own; letter case, spacing and a final full stop aside."""
-    wanted, lines = _lines(opening.prompt), _lines(text)
-    starts = [i for i, line in enumerate(lines) if line == wanted[0]]
-    return any(lines[i : i + len(wanted)] == wanted for i in starts)
+def standing(openings: Iterable[Opening], text: str) -> list[Opening]:
+    """Those that a text has as lines of its own; letter case, spacing and a final full stop aside."""
+    lines = _lines(text)
+    present = set(lines)
+    found = []
+    for opening in openings:
+        wanted = _lines(opening.prompt)
+        if wanted[0] in present and any(lines[i : i + len(wanted)] == wanted for i in range(len(lines))):
+            found.append(opening)
+    return found
 
 
 def guarded(opening: Opening) -> bool:
@@ -103,5 +110,6 @@ def guarded(opening: Opening) -> bool:
     return len(opening.prompt.strip()) >= SHORTEST_GUARDED
 
 
+@lru_cache(maxsize=256)
 def _lines(text: str) -> list[str]:
     return [" ".join(line.lower().split()).rstrip(".:") for line in text.splitlines() if line.strip()]
