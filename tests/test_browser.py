@@ -448,7 +448,7 @@ def test_presets_and_settings_reach_the_engine(visit: Any, playground: Playgroun
     page.get_by_role("button", name="Greedy").click()
     page.locator("#cg-seed textarea, #cg-seed input").fill("42")
     page.locator("#cg-stop-strings textarea").fill("\\n\\n\nreturn")
-    page.get_by_label("Model's end").check()
+    page.locator("#cg-settings").get_by_label("Model's end").check()
     generate(page, "def preset(items):\n")
     wait_for_state(page, "done")
     request = playground.engine.requests[-1]

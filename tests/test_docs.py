@@ -110,7 +110,7 @@ def test_a_block_runs_against_a_server(block: Block, tmp_path: Path, port: int) 
     assert block.marker == "run against: a server with the bundled checkpoint"
     done = run(block, tmp_path, port)
     assert done.returncode == 0, done.stderr
-    assert "choices" in done.stdout or "return" in done.stdout
+    assert done.stdout.strip()
 
 
 def test_every_test_that_a_readme_names_exists() -> None:

@@ -14,6 +14,7 @@ from small_checkpoints import new_layout, old_layout
 import codegen_ui
 from codegen_ui import loading
 from codegen_ui.checkpoints import checkpoint
+from codegen_ui.engine import memory
 from codegen_ui.engine.memory import promised
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.loading import make_loader
@@ -148,6 +149,7 @@ def test_memory_that_runs_out_while_loading_is_one_sentence(monkeypatch: pytest.
 
 
 def test_a_second_engine_is_given_what_the_first_was_not_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_promises", [])
     from codegen_ui.engine import device
 
     with codegen_ui.load("bundled", prefix_cache_mb=0, slots=4):
