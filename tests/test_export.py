@@ -188,7 +188,7 @@ def test_a_disk_without_room_is_noticed_first(
     new_layout(tmp_path / "source")
     monkeypatch.setattr(write, "free_bytes", lambda folder: 10)
     assert run("--model", tmp_path / "source", "--out", tmp_path / "out") == 2
-    assert "10 bytes are" in capsys.readouterr().err
+    assert "10 Bytes are" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
