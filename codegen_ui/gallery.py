@@ -14,8 +14,8 @@
     stop_at = "function"
 
 `group` is optional: examples of the same group stand together under its name. So are `checks`: lines of Python that
-must be true of the completed program (`ui.check_runner`); they run in the visitor's browser only. So is `settings`: its
-fields are those of `GenerationRequest`, and what it leaves out has the request's default.
+must be true of the completed program (`ui.views.check_runner`); they run in the visitor's browser only. So is
+`settings`: its fields are those of `GenerationRequest`, and what it leaves out has the request's default.
 Examples are shown in the order of their file names.
 """
 

@@ -19,8 +19,8 @@ from codegen_ui.options import Settings
 from codegen_ui.request import FinishReason, GenerationRequest, StopAt
 from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
-from codegen_ui.ui.advice import EMPTY, NOTHING, advise, raised
 from codegen_ui.ui.page import build_page
+from codegen_ui.ui.panels.advice import EMPTY, NOTHING, advise, raised
 
 LOOP = "    def __init__(self):\n" + "        self.value = value\n" * 7
 

@@ -22,7 +22,7 @@ from codegen_ui.gallery import MAX_CHECKS, Example, dump_example, load_gallery, 
 from codegen_ui.ui.assets import add_assets
 
 ROOT = Path(__file__).parent.parent
-RUNNER = ROOT / "codegen_ui" / "ui" / "check_runner.py"
+RUNNER = ROOT / "codegen_ui" / "ui" / "views" / "check_runner.py"
 EXAMPLES = load_gallery(ROOT / "examples")
 CHECKED = [example for example in EXAMPLES if example.checks]
 NOT_IN_BRYTHON = ("numpy", "sqlite3")
@@ -114,7 +114,7 @@ def test_checks_that_are_no_lines_are_refused(checks: Any) -> None:
 
 
 def test_the_server_never_imports_the_runner() -> None:
-    code = "import sys, codegen_ui.server; sys.exit('codegen_ui.ui.check_runner' in sys.modules)"
+    code = "import sys, codegen_ui.server; sys.exit('codegen_ui.ui.views.check_runner' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120, check=False).returncode == 0
     users = [path for path in (ROOT / "codegen_ui").rglob("*.py") if "import check_runner" in path.read_text()]
     assert users == []

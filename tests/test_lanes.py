@@ -16,9 +16,9 @@ from codegen_ui.engine.recent import RecentSteps
 from codegen_ui.generation import Cell, Step
 from codegen_ui.metrics import GenerationMetrics
 from codegen_ui.request import FinishReason, GenerationRequest
-from codegen_ui.ui.lanes import WIDTH, lanes, timeline
-from codegen_ui.ui.lanes_panel import qr
 from codegen_ui.ui.ran import Ran
+from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
+from codegen_ui.ui.views.lanes_panel import qr
 
 MINE, OTHER = Cell(0, "a", prefill=8), Cell(2, "b", decoded=3, accepted=2)
 STEPS = [

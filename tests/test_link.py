@@ -14,7 +14,7 @@ from fake_engine import FakeEngine, serve
 from visit import bundled_page, pick, set_number, tab, until
 
 from codegen_ui.ui.inputs import Inputs
-from codegen_ui.ui.link_panel import LinkPanel
+from codegen_ui.ui.panels.link_panel import LinkPanel
 from codegen_ui.ui.session import Sessions
 
 RUN = {"prompt": "def f():\n", "settings": {"temperature": 0.5, "seed": 3}, "checks": ["f() == 1"], "dtype": "float32"}

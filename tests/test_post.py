@@ -34,7 +34,7 @@ from codegen_ui.post_chart import to_svg
 from codegen_ui.request import FinishReason, StopAt
 from codegen_ui.server import create_app
 from codegen_ui.ui.page import build_page
-from codegen_ui.ui.post_panel import PostPanel, Shown
+from codegen_ui.ui.panels.post_panel import PostPanel, Shown
 from codegen_ui.ui.session import Sessions
 
 INFO = ModelInfo("<b>model</b>", "a", 2048, dtype="float32", quantize="int8", device="cpu", device_name="A & B")

@@ -14,7 +14,7 @@ from visit import PHONE, bundled_page, pick, picture, set_number, tab, until
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.ui.inputs import Inputs
-from codegen_ui.ui.samples import MAX_SAMPLES, SWEEP, Grids, plan
+from codegen_ui.ui.views.samples import MAX_SAMPLES, SWEEP, Grids, plan
 
 ENDLESS = ("a",) * 1000
 INPUTS = Inputs("def f():\n", temperature=0.6, stop_at="eos")

@@ -18,7 +18,7 @@ from visit import ROOT, bundled_page, pick, tab, until
 from codegen_ui.gallery import load_gallery
 from codegen_ui.generation import ModelInfo
 from codegen_ui.request import GenerationRequest
-from codegen_ui.ui.snippets import Told, literal, write
+from codegen_ui.ui.views.snippets import Told, literal, write
 
 EXAMPLES = {example.title: example for example in load_gallery(ROOT / "examples")}
 FLOAT32 = ModelInfo("bundled", "CodeGenForCausalLM", 2048, dtype="float32")

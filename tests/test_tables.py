@@ -22,9 +22,9 @@ from codegen_ui.request import FinishReason, GenerationRequest, StopAt, page_set
 from codegen_ui.table import setting
 from codegen_ui.ui.endpoint import add_endpoint
 from codegen_ui.ui.inputs import Inputs, to_request
-from codegen_ui.ui.records_panel import settings_text, values
+from codegen_ui.ui.panels.records_panel import settings_text, values
+from codegen_ui.ui.panels.settings_panel import SettingsPanel, limits
 from codegen_ui.ui.session import Sessions
-from codegen_ui.ui.settings_panel import SettingsPanel, limits
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from codegen_ui.observe import Ended
 from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.service import Loaded, Phase, Service
 from codegen_ui.turns import Places, Waits
-from codegen_ui.ui.turn_panel import describe
+from codegen_ui.ui.panels.turn_panel import describe
 
 ENDLESS = ("a",) * 10_000
 

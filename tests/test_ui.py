@@ -25,9 +25,7 @@ from codegen_ui.options import Settings
 from codegen_ui.request import FinishReason, GenerationRequest, page_settings
 from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, ModelStatus, Phase, Service
-from codegen_ui.ui import box_panel, figures, model_panel
-from codegen_ui.ui.box_panel import BoxPanel
-from codegen_ui.ui.gallery_panel import GalleryPanel, KeepPanel, gallery_value, slug, sound
+from codegen_ui.ui import figures
 from codegen_ui.ui.inputs import (
     Inputs,
     escape,
@@ -38,13 +36,16 @@ from codegen_ui.ui.inputs import (
     to_settings,
     unescape,
 )
-from codegen_ui.ui.model_panel import ModelPanel
 from codegen_ui.ui.page import build_page
-from codegen_ui.ui.prompt_panel import PromptPanel, meter_value
-from codegen_ui.ui.records_panel import COLUMNS, Record, make_record, title_of, to_csv
+from codegen_ui.ui.panels import box_panel, model_panel
+from codegen_ui.ui.panels.box_panel import BoxPanel
+from codegen_ui.ui.panels.gallery_panel import GalleryPanel, KeepPanel, gallery_value, slug, sound
+from codegen_ui.ui.panels.model_panel import ModelPanel
+from codegen_ui.ui.panels.prompt_panel import PromptPanel, meter_value
+from codegen_ui.ui.panels.records_panel import COLUMNS, Record, make_record, title_of, to_csv
+from codegen_ui.ui.panels.settings_panel import limits
+from codegen_ui.ui.panels.turn_panel import TurnPanel
 from codegen_ui.ui.session import Sessions
-from codegen_ui.ui.settings_panel import limits
-from codegen_ui.ui.turn_panel import TurnPanel
 
 SETTINGS = {one.name: one for one in page_settings()}
 SEED = SETTINGS["seed"]

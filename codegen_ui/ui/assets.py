@@ -41,7 +41,7 @@ def find_assets() -> dict[str, Asset]:
     return {
         **scripts,
         "sandbox.html": Asset(HERE / "static" / "sandbox.html", "text/html; charset=utf-8", SANDBOX_POLICY),
-        "check_runner.py": Asset(HERE / "check_runner.py", "text/plain; charset=utf-8"),
+        "check_runner.py": Asset(HERE / "views" / "check_runner.py", "text/plain; charset=utf-8"),
         "brython.js": Asset(brython("brython.js")),
         "brython_stdlib.js": Asset(brython("brython_stdlib.js")),
     }

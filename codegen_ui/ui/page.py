@@ -9,28 +9,28 @@ import gradio as gr
 
 from codegen_ui.gallery import Example
 from codegen_ui.service import Service
-from codegen_ui.ui.again import Again
-from codegen_ui.ui.again_panel import TailPanel, TokensPanel
-from codegen_ui.ui.box_panel import BoxPanel
-from codegen_ui.ui.checks_panel import ChecksPanel, VerdictsPanel
-from codegen_ui.ui.code_panel import CodePanel
 from codegen_ui.ui.endpoint import add_endpoint
-from codegen_ui.ui.gallery_panel import GalleryPanel, KeepPanel
-from codegen_ui.ui.lanes_panel import LanesPanel
-from codegen_ui.ui.link_panel import LinkPanel
-from codegen_ui.ui.live_panel import LivePanel
-from codegen_ui.ui.model_panel import ModelPanel
-from codegen_ui.ui.output_panel import OutputPanel
+from codegen_ui.ui.panels.box_panel import BoxPanel
+from codegen_ui.ui.panels.gallery_panel import GalleryPanel, KeepPanel
+from codegen_ui.ui.panels.link_panel import LinkPanel
+from codegen_ui.ui.panels.live_panel import LivePanel
+from codegen_ui.ui.panels.model_panel import ModelPanel
+from codegen_ui.ui.panels.output_panel import OutputPanel
+from codegen_ui.ui.panels.post_panel import PostPanel
+from codegen_ui.ui.panels.prompt_panel import PromptPanel
+from codegen_ui.ui.panels.records_panel import RecordsPanel
+from codegen_ui.ui.panels.settings_panel import SettingsPanel
+from codegen_ui.ui.panels.turn_panel import TurnPanel
 from codegen_ui.ui.patience import PatientBlocks
-from codegen_ui.ui.post_panel import PostPanel
-from codegen_ui.ui.prompt_panel import PromptPanel
-from codegen_ui.ui.records_panel import RecordsPanel
-from codegen_ui.ui.samples import Grids
-from codegen_ui.ui.samples_panel import SamplesPanel
 from codegen_ui.ui.session import Sessions
-from codegen_ui.ui.settings_panel import SettingsPanel
 from codegen_ui.ui.theme import make_look
-from codegen_ui.ui.turn_panel import TurnPanel
+from codegen_ui.ui.views.again import Again
+from codegen_ui.ui.views.again_panel import TailPanel, TokensPanel
+from codegen_ui.ui.views.checks_panel import ChecksPanel, VerdictsPanel
+from codegen_ui.ui.views.code_panel import CodePanel
+from codegen_ui.ui.views.lanes_panel import LanesPanel
+from codegen_ui.ui.views.samples import Grids
+from codegen_ui.ui.views.samples_panel import SamplesPanel
 
 TITLE = "CodeGen Playground"
 

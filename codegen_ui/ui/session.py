@@ -20,11 +20,11 @@ from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.service import Service
 from codegen_ui.texts import MAX_PROMPT_CHARACTERS
 from codegen_ui.ui import figures
-from codegen_ui.ui.advice import advise
 from codegen_ui.ui.figures import Live
 from codegen_ui.ui.inputs import Inputs, to_request
+from codegen_ui.ui.panels.advice import advise
+from codegen_ui.ui.panels.records_panel import Record, make_record
 from codegen_ui.ui.ran import Ran, name
-from codegen_ui.ui.records_panel import Record, make_record
 from codegen_ui.ui.run import Run, snapshots
 
 MAX_SESSIONS = 2000

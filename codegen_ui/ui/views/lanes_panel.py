@@ -13,12 +13,12 @@ import segno
 
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.service import Service
-from codegen_ui.ui.again_panel import STREAMING
-from codegen_ui.ui.code_panel import ADDRESS
-from codegen_ui.ui.lanes import WIDTH, lanes, timeline
-from codegen_ui.ui.model_panel import ModelPanel
-from codegen_ui.ui.samples import Grids
+from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.views.again_panel import STREAMING
+from codegen_ui.ui.views.code_panel import ADDRESS
+from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
+from codegen_ui.ui.views.samples import Grids
 from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of
 
 LOOK_SECONDS = 0.25

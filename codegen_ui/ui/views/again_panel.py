@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 
 from codegen_ui.errors import PlaygroundError
-from codegen_ui.ui.again import NO_RUN, Again, Value, branch_request
 from codegen_ui.ui.inputs import Inputs
-from codegen_ui.ui.model_panel import ModelPanel
+from codegen_ui.ui.panels.model_panel import ModelPanel
+from codegen_ui.ui.views.again import NO_RUN, Again, Value, branch_request
 from codegen_ui.ui.widgets import drawn_apart, session_of, visitor_of
 
 STREAMING: dict[str, Any] = {

@@ -13,7 +13,7 @@ from codegen_ui.service import Service
 from codegen_ui.table import Setting
 from codegen_ui.texts import StopStrings
 from codegen_ui.ui.inputs import is_typed, shown
-from codegen_ui.ui.model_panel import ModelPanel
+from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.widgets import QUIET
 
 PRESETS: dict[str, dict[str, float]] = {

@@ -24,7 +24,7 @@ from codegen_ui.post import (
 from codegen_ui.post_chart import to_svg
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
-from codegen_ui.ui.model_panel import ModelPanel
+from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.run import Run, snapshots
 from codegen_ui.ui.session import Sessions
 from codegen_ui.ui.widgets import QUIET, drawn, session_of

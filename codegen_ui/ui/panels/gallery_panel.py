@@ -11,9 +11,9 @@ from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.gallery import Example, dump_example, grouped
 from codegen_ui.service import Service
 from codegen_ui.ui.inputs import Inputs, from_settings, to_settings
-from codegen_ui.ui.model_panel import ModelPanel
-from codegen_ui.ui.prompt_panel import PromptPanel
-from codegen_ui.ui.records_panel import title_of
+from codegen_ui.ui.panels.model_panel import ModelPanel
+from codegen_ui.ui.panels.prompt_panel import PromptPanel
+from codegen_ui.ui.panels.records_panel import title_of
 from codegen_ui.ui.widgets import QUIET, drawn, offers_file
 
 STORAGE_KEY = "codegen-playground-examples"

@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from codegen_ui.ui.inputs import Inputs
-from codegen_ui.ui.model_panel import ModelPanel
-from codegen_ui.ui.samples import MAX_SAMPLES, SWEEP, Grid, Grids
+from codegen_ui.ui.panels.model_panel import ModelPanel
+from codegen_ui.ui.views.samples import MAX_SAMPLES, SWEEP, Grid, Grids
 from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of, visitor_of
 
 TEMPLATE = """

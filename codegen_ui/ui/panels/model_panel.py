@@ -8,8 +8,8 @@ import gradio as gr
 
 from codegen_ui.service import ModelStatus, Phase, Service
 from codegen_ui.ui import figures
-from codegen_ui.ui.box_panel import BoxPanel
-from codegen_ui.ui.turn_panel import TurnPanel
+from codegen_ui.ui.panels.box_panel import BoxPanel
+from codegen_ui.ui.panels.turn_panel import TurnPanel
 from codegen_ui.ui.widgets import QUIET, drawn
 
 LOADING_TICK_SECONDS = 0.6

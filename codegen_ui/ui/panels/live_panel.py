@@ -8,12 +8,12 @@ import gradio as gr
 
 from codegen_ui.request import StopAt
 from codegen_ui.ui import figures
-from codegen_ui.ui.advice import PENALTY, raised
-from codegen_ui.ui.settings_panel import SettingsPanel
+from codegen_ui.ui.panels.advice import PENALTY, raised
+from codegen_ui.ui.panels.settings_panel import SettingsPanel
 from codegen_ui.ui.widgets import QUIET, drawn
 
 if TYPE_CHECKING:
-    from codegen_ui.ui.prompt_panel import PromptPanel
+    from codegen_ui.ui.panels.prompt_panel import PromptPanel
 
 BIG = (("rate", ""), ("ttft", "time to first token"), ("latency", "latency"), ("output", "output tokens"))
 SMALL = (
