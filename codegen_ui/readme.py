@@ -8,14 +8,30 @@ A README holds a table between two comments, and a test compares:
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from fastapi import FastAPI
+from humanize import intword, naturalsize
+from prometheus_client.metrics_core import Metric
+
+from codegen_ui import api
+from codegen_ui.bundled import CHECKPOINT_DIR
+from codegen_ui.checkpoints.known import SIZES, VARIANTS, shape_of
+from codegen_ui.checkpoints.layout import kv_bytes_per_token, weights_bytes
+from codegen_ui.checkpoints.progress import Progress
+from codegen_ui.door.gate import Gate
+from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.shapes import parameter_count
+from codegen_ui.errors import ModelUnavailable
 from codegen_ui.kinds import Switch, Texts
 from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS
 from codegen_ui.request import GenerationRequest
+from codegen_ui.service import Loaded, Service
 from codegen_ui.table import Option, Setting, rows
 from codegen_ui.texts import PROMPT
 
@@ -23,7 +39,7 @@ ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[\w ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL)
 
 
-def markdown(head: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table; what would end a cell is escaped."""
     cells = [head, ["---"] * len(head), *lines]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in cells)
@@ -57,9 +73,71 @@ def settings_table(table: type = GenerationRequest) -> str:
     )
 
 
+def models_table() -> str:
+    """The published models and the bundled one: parameters, and what weights and a slot's KV cache take in memory."""
+    shapes = {f"Salesforce/codegen-{size}-{{{','.join(VARIANTS)}}}": shape_of(size) for size in SIZES}
+    bundled = json.loads((CHECKPOINT_DIR / "config.json").read_text(encoding="utf-8"))
+
+    def line(name: str, shape: ModelConfig) -> Sequence[str]:
+        weights = [weights_bytes(shape, "float32"), weights_bytes(shape, "float16")]
+        weights.append(weights_bytes(shape, "float32", quantize="int8"))
+        slot = shape.n_positions * kv_bytes_per_token(shape, "float16")
+        sizes = [naturalsize(size) for size in weights]
+        return f"`{name}`", intword(parameter_count(shape)), *sizes, f"{slot / 2**20:,.0f} MiB"
+
+    return markdown(
+        ("model", "parameters", "weights in float32", "float16", "int8 (CPU)", "KV cache of a full slot, float16"),
+        (line(name, shape) for name, shape in {**shapes, "bundled": ModelConfig.from_json(bundled)}.items()),
+    )
+
+
+def routes_table() -> str:
+    """The API's routes as its own description has them: what each does, who may ask, how it refuses."""
+
+    def line(route: str, operation: Mapping[str, Any]) -> Sequence[str]:
+        refusals = [status for status in operation["responses"] if status != "200"]
+        return f"`{route}`", operation["summary"], "yes" if "security" in operation else "", ", ".join(refusals)
+
+    return markdown(
+        ("route", "what", "asks for a key, where there are any", "refuses with"),
+        (line(route, operation) for route, operation in routes().items()),
+    )
+
+
+def routes() -> dict[str, Mapping[str, Any]]:
+    """What OpenAPI says of each route of the API, by method and path."""
+    app = FastAPI(docs_url=None, redoc_url=None)
+    api.register(app, unloaded(), Gate(keys=["any"]))
+    paths = app.openapi()["paths"].items()
+    return {f"{method.upper()} {path}": operation for path, methods in paths for method, operation in methods.items()}
+
+
+def metrics_table() -> str:
+    """What `/metrics` tells, of an engine that tells everything."""
+
+    def line(family: Metric) -> Sequence[str]:
+        ending = {"counter": "_total", "info": "_info"}.get(family.type, "")
+        return f"`{family.name}{ending}`", family.type, family.documentation
+
+    families = api.make_metrics(unloaded()).registry.collect()
+    return markdown(("metric", "kind", "what"), (line(family) for family in families))
+
+
+def unloaded() -> Service:
+    """A service that loads nothing: what is told of it is what holds for every one."""
+
+    def load(name: str, progress: Progress) -> Loaded:
+        raise ModelUnavailable(name, "nothing is loaded here.")
+
+    return Service(["bundled"], load)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "options": options_table,
     "settings": settings_table,
+    "models": models_table,
+    "routes": routes_table,
+    "metrics": metrics_table,
 }
 
 

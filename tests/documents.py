@@ -15,11 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from codegen_ui.readme import readmes
+
 ROOT = Path(__file__).parent.parent
-READMES = sorted(
-    path.relative_to(ROOT)
-    for path in [ROOT / "README.md", *ROOT.glob("codegen_ui/**/README.md"), *ROOT.glob("examples/**/README.md")]
-)
+READMES = sorted(path.relative_to(ROOT) for path in readmes())
 BLOCK = re.compile(
     r"(?:^<!-- (?P<marker>[^>]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )

@@ -41,7 +41,7 @@ class TestTail:
     def test_it_is_what_follows_the_end_with_its_tokens_and_its_time(self) -> None:
         last = looked(FakeEngine(SCRIPT))[-1]
         assert last["text"].strip() == "def g():\n    return 2"
-        assert re.fullmatch(r"\d+ tokens in [\d.,]+ ?\S+", last["cost"])
+        assert re.fullmatch(r"\d+ tokens in \d[\d.]* [mμn]?s", last["cost"])
         assert last["busy"] == ""
 
     def test_the_run_is_repeated_with_the_seed_that_it_drew(self) -> None:

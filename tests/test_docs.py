@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from documents import READMES, ROOT, Block, blocks, run
 
 from codegen_ui import readme
 from codegen_ui.bench.server import Server
+from codegen_ui.door.routes import is_open
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = [block for path in READMES for block in blocks(path)]
@@ -24,6 +27,33 @@ def test_its_tables_are_those_of_the_code(path: Path) -> None:
 
 def test_every_table_of_the_code_is_in_a_readme() -> None:
     assert set(readme.TABLES) == {name for path in READMES for name in readme.tables_in((ROOT / path).read_text())}
+
+
+def cells(path: str, heading: str) -> list[list[str]]:
+    """The rows of the table in a README whose head begins so."""
+    lines = (ROOT / path).read_text(encoding="utf-8").partition(f"\n| {heading} |")[2].splitlines()[2:]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in takewhile(lambda one: one.startswith("|"), lines)
+    ]
+
+
+@pytest.mark.parametrize(("route", "operation"), readme.routes().items(), ids=readme.routes())
+def test_every_route_passes_the_door_which_asks_there_for_what_its_table_says(
+    route: str, operation: Mapping[str, Any]
+) -> None:
+    method, path = route.replace("{model}", "some/model").split()
+    assert is_open(method, path)
+    rows = cells("codegen_ui/door/README.md", "routes")
+    (row,) = [
+        row for row in rows if any(f"{path}/".startswith(f"{told}/") for told in re.findall(r"`(/[^`]*)`", row[0]))
+    ]
+    assert (row[2] == "key") is ("security" in operation)
+
+
+def test_every_metric_that_a_readme_names_exists() -> None:
+    told = {name for path in READMES for name in re.findall(r"codegen:\w+", (ROOT / path).read_text(encoding="utf-8"))}
+    assert told == set(re.findall(r"codegen:\w+", readme.metrics_table()))
 
 
 def test_the_first_screen_has_the_picture_and_the_command_that_runs_it() -> None:

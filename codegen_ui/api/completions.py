@@ -76,7 +76,7 @@ def add_completions(router: APIRouter, service: Service) -> None:
     @router.post(
         "/v1/completions",
         response_model=CompletionResponse,
-        summary="Complete prompts",
+        summary="Complete prompts, as a whole or, with `stream`, a chunk a token",
         tags=["OpenAI"],
         responses={
             200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},

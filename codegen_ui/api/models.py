@@ -24,7 +24,12 @@ def add_models(router: APIRouter, service: Service) -> None:
     @router.head("/v1/models", include_in_schema=False)
     @router.head("/v1/models/", include_in_schema=False)
     @router.get("/v1/models/", include_in_schema=False)
-    @router.get("/v1/models", summary="The operator's models", tags=["OpenAI"], responses=may_refuse(401))
+    @router.get(
+        "/v1/models",
+        summary="The operator's models: what really runs, its context, how exact its tokens are, whether it is loaded",
+        tags=["OpenAI"],
+        responses=may_refuse(401),
+    )
     async def list_models() -> ModelList:
         return ModelList(data=[card(service, name, started) for name in service.names])
 
@@ -40,7 +45,7 @@ def add_models(router: APIRouter, service: Service) -> None:
 
     @router.post(
         "/tokenize",
-        summary="Count a text's tokens, as vLLM does",
+        summary="How many tokens a text has, and which, as vLLM tells it",
         tags=["OpenAI"],
         responses=may_refuse(400, 401, 404, 413, 501, 503),
     )

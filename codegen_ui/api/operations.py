@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
+from codegen_ui.api.problems import Refusals
 from codegen_ui.generation import Engine, EngineStats
 from codegen_ui.metrics import step_gaps
 from codegen_ui.observe import Ended, Refused
@@ -52,6 +54,23 @@ COUNTERS: tuple[Reading, ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Metrics:
+    """What `/metrics` tells, and who is to be told of requests for it."""
+
+    registry: CollectorRegistry
+    histograms: RequestHistograms
+    refusals: Refusals
+
+
+def make_metrics(service: Service) -> Metrics:
+    registry, refusals = CollectorRegistry(), Refusals()
+    histograms = RequestHistograms(registry)
+    registry.register(EngineCollector(service))
+    registry.register(refusals)
+    return Metrics(registry, histograms, refusals)
+
+
 def add_operations(router: APIRouter, service: Service, registry: CollectorRegistry) -> None:
     """Add `/healthz`, `/readyz` and `/metrics`."""
 
@@ -63,7 +82,7 @@ def add_operations(router: APIRouter, service: Service, registry: CollectorRegis
     @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
-        summary="Ready: the first model can generate",
+        summary="Ready: the first model can generate; if not, why",
         tags=[*TAGS],
         responses={503: {"description": "It cannot; `reason` says why."}},
     )
@@ -75,7 +94,7 @@ def add_operations(router: APIRouter, service: Service, registry: CollectorRegis
     @router.head("/metrics", include_in_schema=False)
     @router.get(
         "/metrics",
-        summary="Prometheus metrics",
+        summary="Metrics for Prometheus",
         tags=[*TAGS],
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}}},

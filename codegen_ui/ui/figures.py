@@ -178,7 +178,7 @@ def seconds(value: float | None) -> str:
     """Three digits: '8.30 ms', '412 ms', '1.26 s', '84.2 s', '1,250 s'."""
     if value is None:
         return NONE
-    return metric(value, "s", precision=3) if value < 1000 else f"{value:,.0f} s"
+    return metric(value, "s", precision=3) if value < 999.5 else f"{value:,.0f} s"
 
 
 def about(value: float) -> str:

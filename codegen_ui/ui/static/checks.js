@@ -41,10 +41,11 @@ async function load() {
   });
 }
 
-/* The modules that a text imports by name: they are loaded before the clock starts. */
+/* The modules that a text imports by name, submodules among them: they are loaded before the clock starts. */
 export function modulesOf(program) {
-  const found = program.matchAll(/^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+(\w+))/gm);
-  return [...new Set([...found].map((match) => match[1] || match[2]))].sort();
+  const found = program.matchAll(/^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([^\n;#]+))/gm);
+  const names = [...found].flatMap(([, one, several]) => one ?? several.split(",").map((name) => name.trim().split(/\s/)[0]));
+  return [...new Set(names)].filter((name) => /^\w+(\.\w+)*$/.test(name)).sort();
 }
 
 /* Load Brython, and a first worker with what the prompt imports, so that the first checks need not wait. */
