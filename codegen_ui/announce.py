@@ -10,7 +10,7 @@ from collections.abc import Callable
 from humanize import naturalsize
 
 from codegen_ui.generation import ModelInfo
-from codegen_ui.service import ModelStatus, Phase
+from codegen_ui.status import ModelStatus, Phase
 
 EVERY_SECONDS = 2.0
 

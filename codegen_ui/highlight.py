@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from pygments.lexer import ExtendedRegexLexer, LexerContext
@@ -38,61 +37,8 @@ CLASSES = {
     String.Interpol: "i",
     String.Escape: "i",
 }
-"""Token types -> CSS classes; a type without one takes its nearest ancestor's, whatever is left stays plain."""
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours of one theme. Every text colour has a contrast of at least 4.5:1 on both backgrounds."""
-
-    text: str
-    prompt_background: str
-    completion_background: str
-    classes: Mapping[str, str] = field(default_factory=dict)
-
-
-LIGHT = Palette(
-    text="#1f2328",
-    prompt_background="#ffffff",
-    completion_background="#eef6ff",
-    classes={
-        "c": "#57606a",
-        "k": "#b01d2b",
-        "f": "#6639ba",
-        "d": "#8a4600",
-        "b": "#0b57a4",
-        "n": "#0b57a4",
-        "s": "#0a5c36",
-        "i": "#8a4600",
-    },
-)
-DARK = Palette(
-    text="#e6edf3",
-    prompt_background="#0d1117",
-    completion_background="#14233a",
-    classes={
-        "c": "#9fabb8",
-        "k": "#ff8f87",
-        "f": "#d2a8ff",
-        "d": "#ffb066",
-        "b": "#86c3ff",
-        "n": "#86c3ff",
-        "s": "#8fdc9f",
-        "i": "#ffb066",
-    },
-)
-
-
-def css(scope: str = ".generated") -> str:
-    """Rules for elements under `scope` (a CSS selector), light, and dark below gradio's `.dark`."""
-    return "\n".join([*_rules(scope, LIGHT), *_rules(f".dark {scope}", DARK)])
-
-
-def _rules(scope: str, palette: Palette) -> Iterator[str]:
-    yield f"{scope} {{ color: {palette.text}; background: {palette.prompt_background}; }}"
-    yield f"{scope} .completion {{ background: {palette.completion_background}; }}"
-    for name, colour in palette.classes.items():
-        yield f"{scope} .{name} {{ color: {colour}; }}"
+"""Token types -> CSS classes; a type without one takes its nearest ancestor's, whatever is left stays plain. What they
+look like is the theme's."""
 
 
 def highlight(prompt: str, completion: str = "") -> list[str]:

@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-import enum
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import Busy, InvalidInput, ModelUnavailable, PlaygroundError
-from codegen_ui.generation import Engine, Generation, ModelInfo
+from codegen_ui.generation import Engine, Generation
 from codegen_ui.reloads import Reloads
 from codegen_ui.request import GenerationRequest
+from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.turns import Places, Waits
 
 logger = logging.getLogger(__name__)
-
-
-class Phase(str, enum.Enum):
-    """A model's state."""
-
-    IDLE = "idle"
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class ModelStatus:
-    """What the page and `/readyz` show of one model.
-
-    Attributes:
-        name: as the operator gave it.
-        stage: while loading, what is being done ("downloading", "reading weights"), else empty.
-        done, total: of that stage, in bytes; total is None where it is not known.
-        message: why it failed, empty otherwise.
-        notice: a banner that visitors must see, such as that the bundled checkpoint stands in for `name`.
-        info: of the model that really runs; None until ready.
-    """
-
-    name: str
-    phase: Phase = Phase.IDLE
-    stage: str = ""
-    done: int = 0
-    total: int | None = None
-    message: str = ""
-    notice: str = ""
-    info: ModelInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -86,15 +55,15 @@ class Service:
         *,
         per_visitor: int = 0,
     ) -> None:
-        """`on_change` hears of every new status, from the loading thread; `per_visitor` requests may run or wait at a
-        time, or any number. Raises `InvalidInput` if `names` is empty."""
+        """`on_change` is as in `watching`, for as long as there is a service; `per_visitor` requests may run or wait at
+        a time, or any number. Raises `InvalidInput` if `names` is empty."""
         if not names:
             raise InvalidInput("model", list(names), "at least one model")
         self.names = tuple(dict.fromkeys(names))
         self.places = Places(per_visitor)
         self.waits = Waits()
         self._load = load
-        self._on_change = on_change
+        self._watchers = [on_change]
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._statuses = {name: ModelStatus(name) for name in self.names}
@@ -119,6 +88,15 @@ class Service:
         """Raises `InvalidInput` for a name that is not the operator's."""
         with self._lock:
             return self._statuses[self._known(name)]
+
+    @contextmanager
+    def watching(self, on_change: Callable[[ModelStatus], None]) -> Iterator[None]:
+        """While it lasts, `on_change` hears of every new status, from the thread that made it; it must return soon."""
+        self._watchers.append(on_change)
+        try:
+            yield
+        finally:
+            self._watchers.remove(on_change)
 
     def request_load(self, name: str | None = None) -> None:
         """Begin to load a model in the background, unless it is loading or ready; a failed one is tried again."""
@@ -262,8 +240,9 @@ class Service:
         self._tell(status)
 
     def _tell(self, status: ModelStatus) -> None:
-        try:
-            self._on_change(status)
-        except Exception:
-            # Whoever listens may fail; the model has loaded, or not, all the same.
-            logger.exception("%s: a change of its status could not be told", status.name)
+        for on_change in tuple(self._watchers):
+            try:
+                on_change(status)
+            except Exception:
+                # Whoever listens may fail; the model has loaded, or not, all the same.
+                logger.exception("%s: a change of its status could not be told", status.name)

@@ -12,7 +12,8 @@ from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
 from codegen_ui.generation import EngineStats, ModelInfo, Step, TokenEvent, TokenLogprob
 from codegen_ui.readable import ReadableGeneration
 from codegen_ui.request import FinishReason, GenerationRequest, StopAt
-from codegen_ui.service import Loaded, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import Phase
 from codegen_ui.stopping import Stopper
 
 EOS = 0

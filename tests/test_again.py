@@ -16,7 +16,7 @@ from visit import PHONE, bundled_page, pick, picture, tab, until
 from codegen_ui.errors import InvalidInput
 from codegen_ui.request import GenerationRequest
 from codegen_ui.ui.inputs import Inputs
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.views.again import Again, branch_request
 
 SCRIPT = tuple(re.findall(r"\s*\S+", "    return 1\n\n\ndef g():\n    return 2\n"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen_ui.announce import Announcer, place
 from codegen_ui.generation import ModelInfo
-from codegen_ui.service import ModelStatus, Phase
+from codegen_ui.status import ModelStatus, Phase
 
 
 def told(*statuses: tuple[float, ModelStatus]) -> list[str]:

@@ -16,7 +16,8 @@ from web import api_app, running
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.remote import RemoteEngine
 from codegen_ui.request import GenerationRequest
-from codegen_ui.service import Loaded, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import Phase
 
 PROMPT = "def binary_search(items, wanted):\n"
 

@@ -26,7 +26,8 @@ from codegen_ui.gallery import load_gallery, parse_example
 from codegen_ui.generation import ModelInfo
 from codegen_ui.options import Settings
 from codegen_ui.server import create_app, make_service
-from codegen_ui.service import Loaded, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import Phase
 from codegen_ui.ui.page import build_page
 
 pytestmark = pytest.mark.browser

@@ -27,7 +27,8 @@ from codegen_ui.generation import TokenEvent
 from codegen_ui.metrics import State
 from codegen_ui.readable import ReadableGeneration
 from codegen_ui.request import FinishReason, GenerationRequest
-from codegen_ui.service import Loaded, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import Phase
 
 ROOT = Path(__file__).parent.parent
 MODEL = tiny()

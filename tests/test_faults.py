@@ -27,7 +27,8 @@ from codegen_ui.errors import InvalidInput
 from codegen_ui.listen import address_of, bind
 from codegen_ui.options import Settings
 from codegen_ui.server import Server, create_app
-from codegen_ui.service import Loaded, ModelStatus, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.ui.page import build_page
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen_ui import highlight as module
-from codegen_ui.highlight import DARK, LIGHT, LIMIT, TAIL, IncrementalHighlighter, Palette, css, highlight
+from codegen_ui.highlight import LIMIT, TAIL, IncrementalHighlighter, highlight
+from codegen_ui.ui.theme import DARK, LIGHT, Palette, code_css
 
 TAG = re.compile(r'</?span(?: class="[a-z]+")?>')
 
@@ -272,7 +273,7 @@ def test_every_colour_is_legible_on_both_backgrounds(palette: Palette) -> None:
 
 
 def test_the_style_sheet_stays_in_its_scope_and_has_both_themes() -> None:
-    for rule in css(".x").splitlines():
+    for rule in code_css(".x").splitlines():
         assert rule.startswith((".x ", ".dark .x "))
-    assert LIGHT.classes["k"] in css()
-    assert DARK.classes["k"] in css()
+    assert LIGHT.classes["k"] in code_css(".x")
+    assert DARK.classes["k"] in code_css(".x")

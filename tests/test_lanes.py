@@ -16,7 +16,7 @@ from codegen_ui.engine.recent import RecentSteps
 from codegen_ui.generation import Cell, Step
 from codegen_ui.metrics import GenerationMetrics
 from codegen_ui.request import FinishReason, GenerationRequest
-from codegen_ui.ui.ran import Ran
+from codegen_ui.ui.session import Ran
 from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
 from codegen_ui.ui.views.lanes_panel import qr
 

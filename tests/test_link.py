@@ -15,7 +15,7 @@ from visit import bundled_page, pick, set_number, tab, until
 
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.panels.link_panel import LinkPanel
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 
 RUN = {"prompt": "def f():\n", "settings": {"temperature": 0.5, "seed": 3}, "checks": ["f() == 1"], "dtype": "float32"}
 

@@ -18,7 +18,8 @@ from codegen_ui.engine import memory
 from codegen_ui.engine.memory import promised
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.loading import make_loader
-from codegen_ui.service import Phase, Service
+from codegen_ui.service import Service
+from codegen_ui.status import Phase
 
 REPO = "Salesforce/codegen-350M-mono"
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from codegen_ui.metrics import MetricsRecorder, RollingRate, State, percentile, rate_at, rate_history
+from codegen_ui.metrics import MetricsRecorder, State
+from codegen_ui.pace import RollingRate, percentile, rate_at, rate_history
 
 
 def recorder() -> MetricsRecorder:

@@ -14,7 +14,8 @@ from web import api_app, running
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.request import GenerationRequest
-from codegen_ui.service import Loaded, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import Phase
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from codegen_ui.ui import patience, session
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.page import build_page
 from codegen_ui.ui.patience import TIDY_SECONDS, UNREAD_SECONDS, PatientQueue
-from codegen_ui.ui.session import AHEAD, Sessions
+from codegen_ui.ui.sessions import AHEAD, Sessions
 
 
 def make_queue() -> PatientQueue:

@@ -35,7 +35,7 @@ from codegen_ui.request import FinishReason, StopAt
 from codegen_ui.server import create_app
 from codegen_ui.ui.page import build_page
 from codegen_ui.ui.panels.post_panel import PostPanel, Shown
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 
 INFO = ModelInfo("<b>model</b>", "a", 2048, dtype="float32", quantize="int8", device="cpu", device_name="A & B")
 RUNS = [

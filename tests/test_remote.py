@@ -27,7 +27,8 @@ from codegen_ui.errors import BackendRefused, Busy, GenerationFailed, InvalidInp
 from codegen_ui.metrics import State
 from codegen_ui.remote import RemoteEngine, make_loader
 from codegen_ui.request import MAX_SEED, FinishReason, GenerationRequest
-from codegen_ui.service import Loaded, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import Phase
 
 SCRIPT = ("    return", " n", " *", " 2", "\n")
 TEXT = "".join(SCRIPT)

@@ -14,7 +14,8 @@ from codegen_ui.gallery import load_gallery
 from codegen_ui.options import Settings
 from codegen_ui.remote import make_loader
 from codegen_ui.server import create_app
-from codegen_ui.service import Phase, Service
+from codegen_ui.service import Service
+from codegen_ui.status import Phase
 from codegen_ui.ui.page import build_page
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -16,7 +16,8 @@ from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo
 from codegen_ui.request import GenerationRequest
-from codegen_ui.service import Loaded, ModelStatus, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import ModelStatus, Phase
 
 
 def engine(name: str) -> Any:

@@ -16,9 +16,9 @@ from codegen_ui.errors import ModelUnavailable
 from codegen_ui.generation import Generation
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Loaded, Service
-from codegen_ui.ui import session
+from codegen_ui.ui import sessions
 from codegen_ui.ui.inputs import Inputs
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 
 ENDLESS = ("a",) * 1000
 
@@ -182,7 +182,7 @@ class TestMemory:
         assert sessions.find("x") is None
 
     def test_idle_tabs_make_room_and_no_run_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(session, "MAX_SESSIONS", 3)
+        monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
         engine = FakeEngine(ENDLESS, seconds=0.02)
         sessions = Sessions(serve(engine))
 
@@ -202,7 +202,7 @@ class TestMemory:
     def test_records_are_bounded_in_all_and_the_tab_idle_longest_forgets_first(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(session, "MAX_RECORDS_IN_ALL", 4)
+        monkeypatch.setattr(sessions, "MAX_RECORDS_IN_ALL", 4)
         sessions = Sessions(serve(FakeEngine()))
         for key in ("old", "old", "new", "new", "new"):
             asyncio.run(updates(sessions, Inputs("def f():\n"), key))

@@ -24,7 +24,7 @@ from codegen_ui.ui.endpoint import add_endpoint
 from codegen_ui.ui.inputs import Inputs, to_request
 from codegen_ui.ui.panels.records_panel import settings_text, values
 from codegen_ui.ui.panels.settings_panel import SettingsPanel, limits
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 
 
 @dataclass(frozen=True, kw_only=True)

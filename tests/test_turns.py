@@ -17,7 +17,8 @@ from codegen_ui.generation import EngineStats, Snapshot
 from codegen_ui.metrics import GenerationMetrics
 from codegen_ui.observe import Ended
 from codegen_ui.request import FinishReason, GenerationRequest
-from codegen_ui.service import Loaded, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import Phase
 from codegen_ui.turns import Places, Waits
 from codegen_ui.ui.panels.turn_panel import describe
 

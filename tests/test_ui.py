@@ -24,7 +24,8 @@ from codegen_ui.metrics import GenerationMetrics, State
 from codegen_ui.options import Settings
 from codegen_ui.request import FinishReason, GenerationRequest, page_settings
 from codegen_ui.server import create_app
-from codegen_ui.service import Loaded, ModelStatus, Phase, Service
+from codegen_ui.service import Loaded, Service
+from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.ui import figures
 from codegen_ui.ui.inputs import (
     Inputs,
@@ -45,7 +46,7 @@ from codegen_ui.ui.panels.prompt_panel import PromptPanel, meter_value
 from codegen_ui.ui.panels.records_panel import COLUMNS, Record, make_record, title_of, to_csv
 from codegen_ui.ui.panels.settings_panel import limits
 from codegen_ui.ui.panels.turn_panel import TurnPanel
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 
 SETTINGS = {one.name: one for one in page_settings()}
 SEED = SETTINGS["seed"]

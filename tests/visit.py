@@ -17,7 +17,7 @@ from codegen_ui.announce import Announcer
 from codegen_ui.gallery import load_gallery
 from codegen_ui.options import Settings
 from codegen_ui.server import create_app, make_service
-from codegen_ui.service import Phase
+from codegen_ui.status import Phase
 from codegen_ui.ui.page import build_page
 
 ROOT = Path(__file__).parent.parent

@@ -17,10 +17,11 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from codegen_ui.api.problems import Refusals
 from codegen_ui.generation import Engine, EngineStats
-from codegen_ui.metrics import step_gaps
 from codegen_ui.observe import Ended, Refused
+from codegen_ui.pace import step_gaps
 from codegen_ui.request import FinishReason
-from codegen_ui.service import Phase, Service
+from codegen_ui.service import Service
+from codegen_ui.status import Phase
 
 TAGS: list[str] = ["operations"]
 PREFIX = "codegen:"

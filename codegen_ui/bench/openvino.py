@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from codegen_ui.bench.checkpoint import BenchModel
@@ -48,9 +47,7 @@ class OpenVINO:
     def __enter__(self) -> OpenVINO:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _reply(self) -> dict[str, Any]:

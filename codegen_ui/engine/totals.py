@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 from codegen_ui.engine.recent import RecentSteps
-from codegen_ui.metrics import RollingRate
+from codegen_ui.pace import RollingRate
 from codegen_ui.request import FinishReason
 
 

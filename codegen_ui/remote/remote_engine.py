@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent import futures
-from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
@@ -148,9 +147,7 @@ class RemoteEngine:
     def __enter__(self) -> RemoteEngine:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _ask(self, question: Coroutine[Any, Any, T], timeout: float) -> T | None:
@@ -170,7 +167,7 @@ class RemoteEngine:
         with self._lock:
             if self._closed or generation not in self._tasks:
                 return
-        self._loop.call_soon_threadsafe(self._cancel_task, generation)
+        self._loop.call_soon_threadsafe(self._stop, generation)
 
     # From here on: the event loop's thread.
 
@@ -191,7 +188,7 @@ class RemoteEngine:
         async with httpx.AsyncClient(limits=limits) as client:
             self._pool.client = client
             try:
-                await self._pool.watch(self._lose)
+                await self._pool.watch(self._stop)
             finally:
                 with self._lock:
                     tasks = dict(self._tasks)
@@ -202,12 +199,14 @@ class RemoteEngine:
                 for generation in tasks:
                     self._end(generation, FinishReason.CANCELLED)
 
-    def _lose(self, generation: RemoteGeneration, reason: str) -> None:
-        """Its server is gone."""
+    def _stop(self, generation: RemoteGeneration, lost: str = "") -> None:
+        """End its task, which ends it; `lost`: its server is gone, and why."""
         task = self._tasks.get(generation)
-        if task is not None:
-            self._lost[generation] = reason
-            task.cancel()
+        if task is None:
+            return
+        if lost:
+            self._lost[generation] = lost
+        task.cancel()
 
     def _start(self, generation: RemoteGeneration) -> None:
         with self._lock:
@@ -216,11 +215,6 @@ class RemoteEngine:
             task = self._loop.create_task(self._generate(generation))
             self._tasks[generation] = task
         task.add_done_callback(lambda done: self._ended(generation, done))
-
-    def _cancel_task(self, generation: RemoteGeneration) -> None:
-        task = self._tasks.get(generation)
-        if task is not None:
-            task.cancel()
 
     def _ended(self, generation: RemoteGeneration, task: asyncio.Task[None]) -> None:
         """However its task ended, the generation ends, and its readers hear of it."""

@@ -14,7 +14,7 @@ from codegen_ui.kinds import Integer, Kind, Number, Switch
 from codegen_ui.request import GenerationRequest, page_settings
 from codegen_ui.table import Setting
 from codegen_ui.texts import StopStrings
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.widgets import session_of, visitor_of
 
 TYPES: dict[type[Kind], Any] = {Integer: int, Number: float, Switch: bool, StopStrings: list[str]}

@@ -13,7 +13,7 @@ from codegen_ui.errors import InvalidInput
 from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
 from codegen_ui.request import FinishReason
-from codegen_ui.service import ModelStatus
+from codegen_ui.status import ModelStatus
 from codegen_ui.ui.panels.advice import NOTHING
 
 NONE = "–"

@@ -22,7 +22,7 @@ from codegen_ui.ui.panels.records_panel import RecordsPanel
 from codegen_ui.ui.panels.settings_panel import SettingsPanel
 from codegen_ui.ui.panels.turn_panel import TurnPanel
 from codegen_ui.ui.patience import PatientBlocks
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.theme import make_look
 from codegen_ui.ui.views.again import Again
 from codegen_ui.ui.views.again_panel import TailPanel, TokensPanel

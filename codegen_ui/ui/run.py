@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
-from codegen_ui.follow import follow
+from codegen_ui.follow import follow, happens
 from codegen_ui.generation import Generation, Snapshot
 from codegen_ui.request import GenerationRequest
-from codegen_ui.service import ModelStatus, Phase, Service
+from codegen_ui.service import Service
+from codegen_ui.status import ModelStatus, Phase
 
-LOADING_POLL_SECONDS = 0.25
 CLOCK_SECONDS = 0.5
 """How often the latency moves while nothing else does."""
+LOADING_PAUSE_SECONDS = 0.25
+"""Between two statuses of a model that is loading: its bytes may be counted far more often."""
 
 
 class Run:
@@ -31,18 +33,29 @@ class Run:
         self.generation: Generation | None = None
         self._service = service
         self._model = model
+        self._changed, self._settled = asyncio.Event(), asyncio.Event()
 
     async def loading(self) -> AsyncGenerator[ModelStatus, None]:
-        """The model's statuses until it is ready. Raises `ModelUnavailable` where it cannot be loaded."""
-        while not self.stopped:
-            status = self._service.status(self._model)
-            if status.phase is Phase.IDLE:
-                self._service.request_load(self._model)
-            elif status.phase is not Phase.LOADING:
-                self._service.engine(self._model)
-                return
-            yield status
-            await asyncio.sleep(LOADING_POLL_SECONDS)
+        """The model's statuses as they change, until it is ready. Raises `ModelUnavailable` where it cannot load."""
+        loop = asyncio.get_running_loop()
+
+        def heard(status: ModelStatus) -> None:
+            with suppress(RuntimeError):  # the loop is closed, for a server shuts down: nobody listens any more
+                loop.call_soon_threadsafe(self._wake, status.phase is not Phase.LOADING)
+
+        with self._service.watching(heard):
+            while not self.stopped:
+                self._changed.clear()
+                self._settled.clear()
+                status = self._service.status(self._model)
+                if status.phase is Phase.IDLE:
+                    self._service.request_load(self._model)
+                elif status.phase is not Phase.LOADING:
+                    self._service.engine(self._model)
+                    return
+                yield status
+                await happens(self._settled, LOADING_PAUSE_SECONDS)
+                await happens(self._changed, CLOCK_SECONDS)
 
     async def submit(self, request: GenerationRequest) -> Generation:
         """Raises `ModelUnavailable`, `InvalidInput` or `Busy`.
@@ -57,6 +70,7 @@ class Run:
     def stop(self) -> None:
         """Idempotent."""
         self.stopped = True
+        self._wake(settled=True)
         if self.generation is not None:
             self.generation.cancel()
 
@@ -64,6 +78,11 @@ class Run:
         """Stop it, and let it show nothing any more."""
         self.superseded = True
         self.stop()
+
+    def _wake(self, settled: bool) -> None:
+        self._changed.set()
+        if settled:
+            self._settled.set()
 
     def _attach(self, generation: Generation) -> None:
         self.generation = generation

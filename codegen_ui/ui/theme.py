@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import gradio as gr
 
-from codegen_ui import highlight
-
 STATIC = Path(__file__).parent / "static"
 STYLES = ("page.css", "samples.css")
-SCRIPTS = ("page.js", "keys.js", "kept.js")
+SCRIPTS = ("page.js", "panels.js", "lists.js", "keys.js", "kept.js")
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "Liberation Mono", "monospace")
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of one theme. Every text colour has a contrast of at least 4.5:1 on both backgrounds."""
+
+    text: str
+    prompt_background: str
+    completion_background: str
+    classes: Mapping[str, str] = field(default_factory=dict)
+
+
+LIGHT = Palette(
+    text="#1f2328",
+    prompt_background="#ffffff",
+    completion_background="#eef6ff",
+    classes={
+        "c": "#57606a",
+        "k": "#b01d2b",
+        "f": "#6639ba",
+        "d": "#8a4600",
+        "b": "#0b57a4",
+        "n": "#0b57a4",
+        "s": "#0a5c36",
+        "i": "#8a4600",
+    },
+)
+DARK = Palette(
+    text="#e6edf3",
+    prompt_background="#0d1117",
+    completion_background="#14233a",
+    classes={
+        "c": "#9fabb8",
+        "k": "#ff8f87",
+        "f": "#d2a8ff",
+        "d": "#ffb066",
+        "b": "#86c3ff",
+        "n": "#86c3ff",
+        "s": "#8fdc9f",
+        "i": "#ffb066",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +68,7 @@ class Look:
 
 def make_look() -> Look:
     """Read the page's own files; nothing is fetched from another host."""
-    css = "".join((STATIC / name).read_text(encoding="utf-8") for name in STYLES) + highlight.css("#cg-output")
+    css = "".join((STATIC / name).read_text(encoding="utf-8") for name in STYLES) + code_css("#cg-output")
     script = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return Look(make_theme(), css, f"<script>\n{script}\n</script>")
 
@@ -63,3 +104,15 @@ def make_theme() -> gr.themes.Base:
         slider_color="#0f766e",
         slider_color_dark="#2dd4bf",
     )
+
+
+def code_css(scope: str) -> str:
+    """Rules for elements under `scope` (a CSS selector), light, and dark below gradio's `.dark`."""
+    return "\n".join([*_rules(scope, LIGHT), *_rules(f".dark {scope}", DARK)])
+
+
+def _rules(scope: str, palette: Palette) -> Iterator[str]:
+    yield f"{scope} {{ color: {palette.text}; background: {palette.prompt_background}; }}"
+    yield f"{scope} .completion {{ background: {palette.completion_background}; }}"
+    for name, colour in palette.classes.items():
+        yield f"{scope} .{name} {{ color: {colour}; }}"

@@ -15,7 +15,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibil
 
 
 def drawn(value: object, template: str, draw: str, elem_id: str, events: tuple[str, ...] = ()) -> gr.HTML:
-    """A component whose value the function `codegenUI.DRAW` of `static/page.js` draws, now and at each change.
+    """A component whose value the function `codegenUI.DRAW` of `static/panels.js` or `lists.js` draws, at each change.
 
     Args:
         value: plain text, or what is safe HTML already; it never gets into the template, which the browser compiles.

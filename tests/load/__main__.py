@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import httpx
 
 from codegen_ui.bench.server import Server
-from codegen_ui.metrics import percentile
+from codegen_ui.pace import percentile
 
 from .visitor import Tally, Visitor
 from .watch import Health, idle_share, watch

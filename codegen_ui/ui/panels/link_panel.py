@@ -14,7 +14,7 @@ from codegen_ui.service import Service
 from codegen_ui.ui.inputs import DEFAULTS, Inputs, from_settings, to_request, to_settings
 from codegen_ui.ui.panels.gallery_panel import lines_of
 from codegen_ui.ui.panels.model_panel import ModelPanel
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of
 
 TEMPLATE = """

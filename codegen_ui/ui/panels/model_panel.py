@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from codegen_ui.service import ModelStatus, Phase, Service
+from codegen_ui.service import Service
+from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.ui import figures
 from codegen_ui.ui.panels.box_panel import BoxPanel
 from codegen_ui.ui.panels.turn_panel import TurnPanel

@@ -26,7 +26,7 @@ from codegen_ui.service import Service
 from codegen_ui.ui import figures
 from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.run import Run, snapshots
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.widgets import QUIET, drawn, session_of
 
 Shown = dict[str, Any]

@@ -19,7 +19,7 @@ from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.panels.output_panel import OutputPanel
 from codegen_ui.ui.panels.records_panel import RecordsPanel
 from codegen_ui.ui.panels.settings_panel import SettingsPanel
-from codegen_ui.ui.session import Lines, Sessions
+from codegen_ui.ui.sessions import Lines, Sessions
 from codegen_ui.ui.widgets import QUIET, drawn, session_of, visitor_of
 
 LINES = 11

@@ -16,7 +16,7 @@ from codegen_ui.service import Service
 from codegen_ui.ui import figures
 from codegen_ui.ui.inputs import Inputs, to_request
 from codegen_ui.ui.run import CLOCK_SECONDS, Run
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 
 TOP = 5
 PAUSE_SECONDS = 0.15

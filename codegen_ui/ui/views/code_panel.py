@@ -13,7 +13,7 @@ from codegen_ui.errors import PlaygroundError
 from codegen_ui.service import Service
 from codegen_ui.ui.inputs import Inputs, to_request
 from codegen_ui.ui.panels.model_panel import ModelPanel
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.views import snippets
 from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of
 

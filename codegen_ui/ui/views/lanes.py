@@ -17,7 +17,7 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from codegen_ui.generation import Cell, Step
-from codegen_ui.ui.ran import Ran
+from codegen_ui.ui.session import Ran
 
 WIDTH = 96
 """Steps that are shown."""

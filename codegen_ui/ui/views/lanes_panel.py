@@ -14,7 +14,7 @@ import segno
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.service import Service
 from codegen_ui.ui.panels.model_panel import ModelPanel
-from codegen_ui.ui.session import Sessions
+from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.views.again_panel import STREAMING
 from codegen_ui.ui.views.code_panel import ADDRESS
 from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
