@@ -1,4 +1,4 @@
-"""Options of the test run, what is left out where torch is missing, and what must hold in every test."""
+"""Options of the test run, what is left out where torch is missing, a browser, and what must hold in every test."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import importlib.util
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browser import chromium
 from torchless import needs_torch
 
 WITHOUT_TORCH = importlib.util.find_spec("torch") is None
@@ -33,6 +35,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if WITHOUT_TORCH and item.get_closest_marker("model"):
             item.add_marker(pytest.mark.skip(reason="torch is not installed"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real Chromium, for the tests of a file: a `Browser` of playwright's."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where the real app answers, over the bundled checkpoint."""
+    from visit import bundled_page
+
+    with bundled_page() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A fresh visitor's tab there."""
+    from visit import tab
+
+    with tab(browser, address) as found:
+        yield found
 
 
 class Complaints(logging.Handler):

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from browser import chromium
 from fake_engine import FakeEngine
 from web import running
 
@@ -74,12 +73,6 @@ def test_a_text_as_it_should_be_is_left_alone() -> None:
 # --- in a browser
 
 QUOTES = ('"""', "\n\n", "class A:\n", "    x = 1\n", "\n\n", "A()\n")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 def visited(browser: Any, engine: FakeEngine, example: Example) -> Iterator[Any]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from browser import chromium
 from fake_engine import FakeEngine, serve
-from visit import PHONE, bundled_page, pick, picture, tab, until
+from visit import PHONE, pick, picture, tab, until
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.request import GenerationRequest
@@ -78,24 +76,6 @@ class TestTokens:
     def test_ids_that_are_none_are_refused(self, ids: Any) -> None:
         with pytest.raises(InvalidInput):
             branch_request(GenerationRequest("x"), ids)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with bundled_page() as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    with tab(browser, address) as found:
-        yield found
 
 
 def words(page: Any) -> str:

@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
-from browser import chromium
 from fake_engine import wait_until
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -89,12 +88,6 @@ def address() -> Iterator[str]:
         return "<!doctype html><title>untouched</title><p id=secret>a secret</p>"
 
     with running(app) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
         yield found
 
 

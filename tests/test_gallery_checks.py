@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from references import NOTHING, RIGHT, WRONG
@@ -68,7 +67,7 @@ def test_a_right_completion_passes_and_a_wrong_one_does_not(example: Example) ->
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     """A page that can load the runner, in a real browser."""
     app = FastAPI()
     app.add_middleware(Headers)
@@ -78,10 +77,11 @@ def page() -> Iterator[Any]:
     async def empty() -> str:
         return "<!doctype html><title>checks</title>"
 
-    with running(app) as address, chromium() as browser:
+    with running(app) as address:
         page = browser.new_page()
         page.goto(address)
         yield page
+        page.close()
 
 
 @pytest.mark.browser

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from browser import chromium
 from fake_engine import FakeEngine, serve, wait_until
 from web import running
 
@@ -15,11 +16,11 @@ AWAY_MS = 10_000
 
 
 @pytest.mark.browser
-def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output() -> None:
+def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output(browser: Any) -> None:
     engine = FakeEngine(("    return 1\n",) * 2000, seconds=0.1, context=100_000)
     service = serve(engine)
     app = create_app(service, build_page(service, []), Settings())
-    with running(app) as address, chromium() as browser:
+    with running(app) as address:
         context = browser.new_context()
         page = context.new_page()
         page.set_default_timeout(60_000)
@@ -40,3 +41,4 @@ def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output() -> None:
         wait_until(lambda: engine.active == 0, 60)
         page.click("#cg-generate")
         page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
+        context.close()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium
 from tiny import tiny
-from visit import PHONE, bundled_page, pick, picture, set_number, tab, until
+from visit import PHONE, pick, picture, set_number, tab, until
 
 from codegen_ui.engine.recent import RecentSteps
 from codegen_ui.generation import Cell, Step
@@ -81,18 +79,6 @@ class TestPicture:
         assert qr("http://192.0.2.1:7860/").startswith("<svg")
         assert "192" not in qr("http://192.0.2.1:7860/")
         assert qr("javascript:alert(1)") == qr('http://x/"><script>') == qr(None) == ""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with bundled_page() as found:
-        yield found
 
 
 @pytest.mark.browser

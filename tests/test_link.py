@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from browser import chromium
 from fake_engine import FakeEngine, serve
-from visit import bundled_page, pick, set_number, tab, until
+from visit import pick, set_number, tab, until
 
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.panels.link_panel import LinkPanel
@@ -54,18 +52,6 @@ class TestFill:
 
     def test_other_numbers_than_the_links_are_told_before_the_run(self) -> None:
         assert "dtype was float16" in filled(**{**RUN, "dtype": "float16"})[0]["note"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with bundled_page() as found:
-        yield found
 
 
 @pytest.mark.browser

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from browser import chromium
 from fake_engine import FakeEngine, serve
 from web import running
 
@@ -196,29 +194,23 @@ async def test_an_error_is_told_beside_what_was_done() -> None:
 
 
 @pytest.mark.browser
-def test_one_click_fills_table_and_chart_and_offers_both_as_files() -> None:
+def test_one_click_fills_table_and_chart_and_offers_both_as_files(browser: Any) -> None:
     engine = FakeEngine(CODE, seconds=0.01)
     engine.info = replace(engine.info, context=2048)
     service = serve(engine)
-    for browser in browsers():
-        with running(create_app(service, build_page(service, ()), Settings(model=("fake",)))) as address:
-            page = browser.new_page()
-            page.goto(address)
-            page.click("text=Run the four prompts")
-            page.wait_for_selector("#cg-post [data-act=svg]:not([disabled])")
-            assert page.locator("#cg-post tbody tr").count() == 4
-            page.wait_for_function("document.querySelector('.cg-chart').naturalWidth > 0")
-            for kind, begins in (("csv", "prompt,latency_seconds"), ("svg", "<svg")):
-                with page.expect_download() as download:
-                    page.click(f"#cg-post [data-act={kind}]")
-                text = download.value.path().read_text("utf-8")
-                assert download.value.suggested_filename == f"blog_post.{kind}"
-                assert text.startswith(begins)
-            page.check("#cg-post [data-act=as-post]")
-            page.click("text=Run the four prompts")
-            page.wait_for_selector("#cg-post td:has-text('the model ended')")
-
-
-def browsers() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
+    with running(create_app(service, build_page(service, ()), Settings(model=("fake",)))) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.click("text=Run the four prompts")
+        page.wait_for_selector("#cg-post [data-act=svg]:not([disabled])")
+        assert page.locator("#cg-post tbody tr").count() == 4
+        page.wait_for_function("document.querySelector('.cg-chart').naturalWidth > 0")
+        for kind, begins in (("csv", "prompt,latency_seconds"), ("svg", "<svg")):
+            with page.expect_download() as download:
+                page.click(f"#cg-post [data-act={kind}]")
+            text = download.value.path().read_text("utf-8")
+            assert download.value.suggested_filename == f"blog_post.{kind}"
+            assert text.startswith(begins)
+        page.check("#cg-post [data-act=as-post]")
+        page.click("text=Run the four prompts")
+        page.wait_for_selector("#cg-post td:has-text('the model ended')")

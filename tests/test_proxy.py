@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from browser import chromium, give_up
+from browser import give_up
 from fake_engine import FakeEngine, serve, wait_until
 from web import running
 
@@ -113,27 +114,27 @@ def test_the_operators_routes_stay_inside(front: str) -> None:
 
 @pytest.mark.browser
 def test_the_page_streams_in_a_browser_through_the_proxy(
-    front: str, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    browser: Any, front: str, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "seconds", 0.2)
     seen: list[tuple[str, int]] = []
-    with chromium() as browser:
-        page = browser.new_page()
-        page.on("response", lambda response: seen.append((response.url, response.status)))
-        page.goto(f"{front}/playground/")
-        page.wait_for_selector("#cg-live[data-tone], #cg-live [data-tone]", state="attached")
-        page.fill("#cg-prompt textarea", "def f():\n")
-        # The server has counted the prompt: the page is alive.
-        page.wait_for_function("() => document.querySelector('#cg-meter').innerText.includes('2 prompt tokens')")
-        page.click("#cg-generate")
-        lengths: set[int] = set()
+    page = browser.new_page()
+    page.on("response", lambda response: seen.append((response.url, response.status)))
+    page.goto(f"{front}/playground/")
+    page.wait_for_selector("#cg-live[data-tone], #cg-live [data-tone]", state="attached")
+    page.fill("#cg-prompt textarea", "def f():\n")
+    # The server has counted the prompt: the page is alive.
+    page.wait_for_function("() => document.querySelector('#cg-meter').innerText.includes('2 prompt tokens')")
+    page.click("#cg-generate")
+    lengths: set[int] = set()
 
-        def growing() -> bool:
-            page.wait_for_timeout(50)
-            lengths.add(len(page.text_content("#cg-output pre")))
-            return len(lengths) >= 4
+    def growing() -> bool:
+        page.wait_for_timeout(50)
+        lengths.add(len(page.text_content("#cg-output pre")))
+        return len(lengths) >= 4
 
-        wait_until(growing, 30)
+    wait_until(growing, 30)
+    page.close()
     outside = [url for url, _ in seen if not url.startswith((f"{front}/playground/", "data:", "blob:"))]
     assert outside == []
     assert [(url, status) for url, status in seen if status >= 400] == []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from browser import chromium
 from fake_engine import wait_until
 from test_remote import free_port, start_inner
 from web import running
@@ -22,13 +22,13 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.mark.browser
-def test_the_page_survives_the_death_of_its_backend() -> None:
+def test_the_page_survives_the_death_of_its_backend(browser: Any) -> None:
     port = free_port()
     inner = start_inner(port, 0.4)
     service = Service(["fake"], make_loader([f"http://127.0.0.1:{port}/v1"], "fake"))
     app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Settings())
     try:
-        with chromium() as browser, running(app) as url:
+        with running(app) as url:
             wait_until(lambda: service.status().phase is Phase.READY, 30)
             page = browser.new_page()
             page.goto(url)

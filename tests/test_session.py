@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from typing import Any
 import pytest
 from fake_engine import CONTEXT, FakeEngine, serve, wait_until
 
+from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.generation import Generation
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Loaded, Service
-from codegen_ui.ui import sessions
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.sessions import Sessions
 
@@ -48,6 +49,30 @@ class TestRun:
     def test_the_clock_moves_while_nothing_else_does(self) -> None:
         seen = run(FakeEngine(("a",), seconds=0.8), Inputs("x", stop_at="eos"))
         assert len({live["latency"] for _, live in seen}) >= 3
+
+    def test_the_model_wakes_who_waits_for_it_and_so_does_stop(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("CLOCK_SECONDS", "LOADING_PAUSE_SECONDS"):
+            monkeypatch.setattr(f"codegen_ui.ui.run.{name}", 60)
+        loaded = threading.Event()
+
+        def load(name: str, progress: Progress) -> Loaded:
+            loaded.wait(30)
+            return Loaded(FakeEngine())
+
+        async def wait() -> list[Any]:
+            sessions = Sessions(Service(["fake"], load))
+            stopped = asyncio.create_task(updates(sessions, Inputs("x"), "stopped"))
+            waiting = asyncio.create_task(updates(sessions, Inputs("x"), "waiting"))
+            await until(lambda: sessions.running == 2)
+            await asyncio.sleep(0.05)
+            sessions.stop("stopped")
+            shown = await asyncio.wait_for(stopped, 20)
+            loaded.set()
+            return [shown[-1][1], (await asyncio.wait_for(waiting, 20))[-1][1]]
+
+        stopped, done = asyncio.run(wait())
+        assert stopped["note"] == "Stopped before the model was loaded."
+        assert done["state"] == "done"
 
     def test_a_refused_value_is_shown_at_its_field_and_nothing_is_asked(self) -> None:
         engine = FakeEngine()
@@ -182,7 +207,7 @@ class TestMemory:
         assert sessions.find("x") is None
 
     def test_idle_tabs_make_room_and_no_run_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
+        monkeypatch.setattr("codegen_ui.ui.sessions.MAX_SESSIONS", 3)
         engine = FakeEngine(ENDLESS, seconds=0.02)
         sessions = Sessions(serve(engine))
 
@@ -202,7 +227,7 @@ class TestMemory:
     def test_records_are_bounded_in_all_and_the_tab_idle_longest_forgets_first(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sessions, "MAX_RECORDS_IN_ALL", 4)
+        monkeypatch.setattr("codegen_ui.ui.sessions.MAX_RECORDS_IN_ALL", 4)
         sessions = Sessions(serve(FakeEngine()))
         for key in ("old", "old", "new", "new", "new"):
             asyncio.run(updates(sessions, Inputs("def f():\n"), key))

@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-from browser import chromium
 from visit import ROOT, bundled_page, pick, tab, until
 
 from codegen_ui.gallery import load_gallery
@@ -107,12 +106,6 @@ class TestPrograms:
     def test_gradio_client_gives_the_same_text(self, written: tuple[dict[str, str], dict[str, Any]]) -> None:
         snippets, choice = written
         assert choice["text"] in run([sys.executable, "-"], snippets["gradio_client"])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.mark.browser
