@@ -10,9 +10,9 @@ from contextlib import suppress
 from types import FrameType
 
 from codegen_ui.announce import say
+from codegen_ui.command_line import read_command_line
 from codegen_ui.errors import PlaygroundError
-from codegen_ui.options import Settings
-from codegen_ui.settings import read_settings
+from codegen_ui.options import Options
 
 
 def command() -> int:
@@ -34,10 +34,10 @@ def leave(number: int, frame: FrameType | None) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until interrupted. Returns the exit status: 2 where the settings or the port cannot be used."""
+    """Serve until interrupted. Returns the exit status: 2 where the options or the port cannot be used."""
     program = os.path.basename(sys.argv[0])
     try:
-        run(read_settings(sys.argv[1:] if arguments is None else arguments, os.environ, program))
+        run(read_command_line(sys.argv[1:] if arguments is None else arguments, os.environ, program))
     except PlaygroundError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(settings: Settings) -> None:
+def run(options: Options) -> None:
     say("CodeGen Playground: importing the web server, a few seconds ...")
     from codegen_ui.server import serve
 
-    serve(settings)
+    serve(options)

@@ -4,7 +4,7 @@ To add an option, add a row to the class that it belongs to:
 
     batch: int | None = row(None, Integer(1, 256), "tokens at once", unset="as many as there are", only="local")
 
-and read it where it matters: the engine has its `EngineOptions`, the server the whole `Settings`. The row makes
+and read it where it matters: the engine has its `EngineOptions`, the server the whole `Options`. The row makes
 `--batch N`, `CODEGEN_UI_BATCH`, the library's `load(batch=...)` (of `LoadOptions` and `EngineOptions`) and what
 they refuse. `python -m codegen_ui.readme` then writes the tables of the READMEs anew; a test tells if it was forgotten.
 
@@ -153,7 +153,7 @@ class BackendOptions(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(BackendOptions, ServerOptions, EngineOptions, LoadOptions, ModelOptions):
+class Options(BackendOptions, ServerOptions, EngineOptions, LoadOptions, ModelOptions):
     """All of them, as one operator chose. (A dataclass takes its bases' fields from the last base to the first.)"""
 
 

@@ -22,8 +22,8 @@ from prometheus_client.metrics_core import Metric
 from codegen_ui import api
 from codegen_ui.bundled import CHECKPOINT_DIR
 from codegen_ui.checkpoints.known import SIZES, VARIANTS, shape_of
-from codegen_ui.checkpoints.layout import kv_bytes_per_token, weights_bytes
 from codegen_ui.checkpoints.progress import Progress
+from codegen_ui.checkpoints.sizes import kv_bytes_per_token, weights_bytes
 from codegen_ui.door.gate import Gate
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.shapes import parameter_count

@@ -27,7 +27,7 @@ from codegen_ui.door.gate import Gate, read_keys, read_users
 from codegen_ui.door.hosts import known_hosts
 from codegen_ui.gallery import load_gallery
 from codegen_ui.listen import address_of, bind, is_loopback
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.service import Loader, Service
 from codegen_ui.table import Option, rows
 from codegen_ui.ui.assets import add_assets
@@ -86,36 +86,36 @@ class Server(uvicorn.Server):
             connection.transport.close()
 
 
-def make_service(settings: Settings, announce: Announcer) -> Service:
+def make_service(options: Options, announce: Announcer) -> Service:
     """The operator's models, none loaded yet: on this machine, or on the servers of `--backend-url`."""
     load: Loader
-    if settings.backend_url:
+    if options.backend_url:
         from codegen_ui.remote import make_loader as make_remote_loader
 
         load = make_remote_loader(
-            settings.backend_url,
-            settings.backend_model,
-            settings.backend_key_file,
-            deadline_seconds=settings.deadline_seconds,
+            options.backend_url,
+            options.backend_model,
+            options.backend_key_file,
+            deadline_seconds=options.deadline_seconds,
         )
-        return Service([settings.backend_model or "remote"], load, announce, per_visitor=settings.per_visitor)
+        return Service([options.backend_model or "remote"], load, announce, per_visitor=options.per_visitor)
     from codegen_ui.loading import LoadPlan, make_loader
 
-    load = make_loader(**{row.name: getattr(settings, row.name) for row in rows(LoadPlan, Option)})
-    return Service(settings.model, load, announce, per_visitor=settings.per_visitor)
+    load = make_loader(**{row.name: getattr(options, row.name) for row in rows(LoadPlan, Option)})
+    return Service(options.model, load, announce, per_visitor=options.per_visitor)
 
 
-def make_gate(settings: Settings) -> Gate:
+def make_gate(options: Options) -> Gate:
     """Who may come in. Raises `InvalidInput` where a file of keys or users cannot be used."""
-    return Gate(read_keys(settings.api_key_file), read_users(settings.auth_file))
+    return Gate(read_keys(options.api_key_file), read_users(options.auth_file))
 
 
-def make_rules(settings: Settings) -> Rules:
+def make_rules(options: Options) -> Rules:
     return Rules(
-        allowed_hosts=(*known_hosts(settings.host), *settings.allowed_hosts),
-        trusted_proxies=settings.trusted_proxies,
-        requests_per_minute=settings.requests_per_minute,
-        open_page=settings.open_page,
+        allowed_hosts=(*known_hosts(options.host), *options.allowed_hosts),
+        trusted_proxies=options.trusted_proxies,
+        requests_per_minute=options.requests_per_minute,
+        open_page=options.open_page,
     )
 
 
@@ -126,7 +126,7 @@ def make_envelopes(page: Page) -> Envelopes:
     return Envelopes({one["id"]: len(one["inputs"]) for one in handlers}, generate)
 
 
-def create_app(service: Service, page: Page, settings: Settings) -> FastAPI:
+def create_app(service: Service, page: Page, options: Options) -> FastAPI:
     """The API's routes, then the page, behind the door. The first model begins to load when the server listens.
 
     Raises `InvalidInput` where a file of keys or users cannot be used.
@@ -135,27 +135,27 @@ def create_app(service: Service, page: Page, settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
-        watching = asyncio.create_task(watch(service, settings.step_seconds))
+        watching = asyncio.create_task(watch(service, options.step_seconds))
         yield
         watching.cancel()
         service.drain()
 
-    gate = make_gate(settings)
+    gate = make_gate(options)
     app = FastAPI(title="CodeGen Playground", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(Door, rules=make_rules(settings), gate=gate, envelopes=make_envelopes(page))
+    app.add_middleware(Door, rules=make_rules(options), gate=gate, envelopes=make_envelopes(page))
     api.register(
         app,
         service,
         gate,
-        log_prompts=settings.log_prompts,
-        root_path=settings.root_path,
+        log_prompts=options.log_prompts,
+        root_path=options.root_path,
     )
     add_assets(app)
     gr.mount_gradio_app(
         app,
         page.blocks,
         path="/",
-        root_path=settings.root_path or None,
+        root_path=options.root_path or None,
         theme=page.theme,
         css=page.css,
         head=page.head,
@@ -169,16 +169,16 @@ def create_app(service: Service, page: Page, settings: Settings) -> FastAPI:
     return app
 
 
-def serve(settings: Settings) -> None:
+def serve(options: Options) -> None:
     """Serve until interrupted. Raises `InvalidInput` where the port or an option cannot be used."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    listener = bind(settings.host, settings.port)
-    address = place(address_of(listener), settings.root_path)
-    warn_if_open(settings)
-    service = make_service(settings, Announcer(address, say))
-    page = build_page(service, load_gallery(settings.examples))
-    app = create_app(service, page, settings)
+    listener = bind(options.host, options.port)
+    address = place(address_of(listener), options.root_path)
+    warn_if_open(options)
+    service = make_service(options, Announcer(address, say))
+    page = build_page(service, load_gallery(options.examples))
+    app = create_app(service, page, options)
     say(f"The page answers at {address} while the model loads.")
     config = uvicorn.Config(
         app,
@@ -191,15 +191,15 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     try:
-        Server(config, service, settings.drain_seconds).run(sockets=[listener])
+        Server(config, service, options.drain_seconds).run(sockets=[listener])
     finally:
         service.close()
 
 
-def warn_if_open(settings: Settings) -> None:
+def warn_if_open(options: Options) -> None:
     """Say so where strangers can come in."""
-    closed = settings.auth_file is not None or (settings.api_key_file is not None and not settings.open_page)
-    if not closed and not is_loopback(settings.host):
+    closed = options.auth_file is not None or (options.api_key_file is not None and not options.open_page)
+    if not closed and not is_loopback(options.host):
         logger.warning(
-            "listening on %s for whoever reaches it; --auth-file asks for a user name and a password", settings.host
+            "listening on %s for whoever reaches it; --auth-file asks for a user name and a password", options.host
         )

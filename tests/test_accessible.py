@@ -15,7 +15,7 @@ from fake_engine import FakeEngine, wait_until
 from web import running
 
 from codegen_ui.gallery import load_gallery
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.ui.page import build_page
@@ -38,7 +38,7 @@ def engine() -> FakeEngine:
 @pytest.fixture(scope="module")
 def address(engine: FakeEngine) -> Iterator[str]:
     service = Service(["bundled"], lambda name, progress: Loaded(engine))
-    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Settings(model=("bundled",)))
+    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options(model=("bundled",)))
     with running(app) as address:
         yield address
 
@@ -289,7 +289,7 @@ def test_a_model_that_failed_is_tried_again_from_the_page(browser: Any) -> None:
         return Loaded(FakeEngine())
 
     service = Service(["late"], load)
-    with running(create_app(service, build_page(service, ()), Settings(model=("late",)))) as address:
+    with running(create_app(service, build_page(service, ()), Options(model=("late",)))) as address:
         context = browser.new_context(**DESK)
         page = context.new_page()
         page.goto(address)
@@ -304,7 +304,7 @@ def test_a_model_that_failed_is_tried_again_from_the_page(browser: Any) -> None:
 def test_a_models_limits_leave_the_settings_with_it(browser: Any) -> None:
     engines = {"short": FakeEngine(context=128), "long": FakeEngine(context=2048)}
     service = Service(["short", "long"], lambda name, progress: Loaded(engines[name]))
-    with running(create_app(service, build_page(service, ()), Settings(model=("short", "long")))) as address:
+    with running(create_app(service, build_page(service, ()), Options(model=("short", "long")))) as address:
         context = browser.new_context(**DESK)
         page = context.new_page()
         page.goto(address)

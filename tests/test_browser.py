@@ -24,7 +24,7 @@ from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.gallery import load_gallery, parse_example
 from codegen_ui.generation import ModelInfo
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.server import create_app, make_service
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import Phase
@@ -65,7 +65,7 @@ def playground() -> Iterator[Playground]:
     engine = FakeEngine(SCRIPT, seconds=SECONDS_A_TOKEN)
     engine.info = replace(engine.info, context=2048)
     service = Service(["bundled"], lambda name, progress: Loaded(engine))
-    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Settings(model=("bundled",)))
+    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options(model=("bundled",)))
     with running(app) as address:
         yield Playground(address, engine)
 
@@ -551,7 +551,7 @@ def test_a_visitor_who_comes_too_early_sees_the_progress_and_waits(visit: Any) -
         return Loaded(engine, notice="big/model could not be had: you are looking at the bundled checkpoint instead.")
 
     service = Service(["big/model", "other/model"], load)
-    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Settings(model=("big/model",)))
+    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options(model=("big/model",)))
     with running(app) as address:
         page = visit(address=address)
         example(page, "Binary search").click()
@@ -573,7 +573,7 @@ def test_a_model_that_cannot_be_loaded_says_why(visit: Any) -> None:
         raise ModelUnavailable(name, "the hub says 404: there is no such model.")
 
     service = Service(["no/model"], load)
-    app = create_app(service, build_page(service, ()), Settings(model=("no/model",)))
+    app = create_app(service, build_page(service, ()), Options(model=("no/model",)))
     with running(app) as address:
         page = visit(address=address)
         page.wait_for_selector(".cg-notice:not([hidden])")
@@ -617,9 +617,9 @@ def bundled() -> Iterator[str]:
     """The real thing: `python app.py --model bundled`, by its address."""
     if not (BUNDLED / "model.safetensors").is_file():
         pytest.skip("the bundled checkpoint is not in this checkout")
-    settings = Settings(model=("bundled",))
-    service = make_service(settings, Announcer("", print))
-    with running(create_app(service, build_page(service, load_gallery(EXAMPLES)), settings)) as address:
+    options = Options(model=("bundled",))
+    service = make_service(options, Announcer("", print))
+    with running(create_app(service, build_page(service, load_gallery(EXAMPLES)), options)) as address:
         wait_until(lambda: service.status().phase is Phase.READY, 120)
         yield address
 

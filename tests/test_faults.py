@@ -25,7 +25,7 @@ from codegen_ui.door import connections
 from codegen_ui.door.connections import PatientProtocol
 from codegen_ui.errors import InvalidInput
 from codegen_ui.listen import address_of, bind
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.server import Server, create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import ModelStatus, Phase
@@ -121,7 +121,7 @@ class TestSignals:
             "sys.meta_path.insert(0, Interrupt())\n"
             "runpy.run_path('app.py', run_name='__main__')\n"
         )
-        for module in ("codegen_ui", "codegen_ui.main", "codegen_ui.settings", "gradio", "codegen_ui.ui.page"):
+        for module in ("codegen_ui", "codegen_ui.main", "codegen_ui.command_line", "gradio", "codegen_ui.ui.page"):
             out = subprocess.run(
                 [sys.executable, "-c", code],
                 cwd=ROOT,
@@ -140,7 +140,7 @@ class Running:
     def __init__(self, engine: FakeEngine, drain_seconds: float) -> None:
         self.engine = engine
         self.service = serve(engine)
-        app = create_app(self.service, build_page(self.service, []), Settings())
+        app = create_app(self.service, build_page(self.service, []), Options())
         self.listener = bind("127.0.0.1", free_port())
         self.url = address_of(self.listener)
         config = uvicorn.Config(app, log_config=None, http=PatientProtocol, timeout_graceful_shutdown=3)

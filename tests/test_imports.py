@@ -50,8 +50,8 @@ def test_transformers_is_met_in_few_places(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m not in ("main.py", "server.py")])
-def test_settings_are_read_by_the_command_and_the_server_alone(module: str) -> None:
-    assert not uses(module, "codegen_ui.settings")
+def test_the_command_line_is_read_by_the_command_and_the_server_alone(module: str) -> None:
+    assert not uses(module, "codegen_ui.command_line")
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("bundled/")] + SERVED_OF_BUNDLED)

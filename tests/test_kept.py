@@ -8,7 +8,7 @@ import pytest
 from fake_engine import FakeEngine, serve, wait_until
 from web import running
 
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.server import create_app
 from codegen_ui.ui.page import build_page
 
@@ -19,7 +19,7 @@ AWAY_MS = 10_000
 def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output(browser: Any) -> None:
     engine = FakeEngine(("    return 1\n",) * 2000, seconds=0.1, context=100_000)
     service = serve(engine)
-    app = create_app(service, build_page(service, []), Settings())
+    app = create_app(service, build_page(service, []), Options())
     with running(app) as address:
         context = browser.new_context()
         page = context.new_page()

@@ -15,7 +15,7 @@ from asgi import alive, call
 from fake_engine import FakeEngine, serve
 
 from codegen_ui.door.bodies import MAX_BODY_BYTES
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.server import create_app
 from codegen_ui.ui.page import build_page
 
@@ -49,7 +49,7 @@ def longest_callback(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 def make_app(engine: FakeEngine) -> Any:
     service = serve(engine)
-    return create_app(service, build_page(service, []), Settings(requests_per_minute=0, per_visitor=0))
+    return create_app(service, build_page(service, []), Options(requests_per_minute=0, per_visitor=0))
 
 
 async def post(app: Any, path: str, body: dict[str, Any]) -> Any:

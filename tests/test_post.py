@@ -15,7 +15,7 @@ from web import running
 
 from codegen_ui.generation import ModelInfo
 from codegen_ui.metrics import GenerationMetrics
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.post import (
     COLUMNS,
     HEADINGS,
@@ -198,7 +198,7 @@ def test_one_click_fills_table_and_chart_and_offers_both_as_files(browser: Any) 
     engine = FakeEngine(CODE, seconds=0.01)
     engine.info = replace(engine.info, context=2048)
     service = serve(engine)
-    with running(create_app(service, build_page(service, ()), Settings(model=("fake",)))) as address:
+    with running(create_app(service, build_page(service, ()), Options(model=("fake",)))) as address:
         page = browser.new_page()
         page.goto(address)
         page.click("text=Run the four prompts")

@@ -21,7 +21,7 @@ from fake_engine import FakeEngine, serve, wait_until
 from web import running
 
 from codegen_ui.gallery import load_gallery
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.server import create_app
 from codegen_ui.ui.page import build_page
 
@@ -75,8 +75,8 @@ def engine() -> Iterator[FakeEngine]:
 @pytest.fixture(scope="module")
 def front(engine: FakeEngine) -> Iterator[str]:
     service = serve(engine)
-    settings = Settings(root_path="/playground")
-    app = create_app(service, build_page(service, load_gallery(ROOT / "examples")), settings)
+    options = Options(root_path="/playground")
+    app = create_app(service, build_page(service, load_gallery(ROOT / "examples")), options)
     with running(app) as url, proxied(int(url.rpartition(":")[2])) as front:
         yield front
 

@@ -24,7 +24,7 @@ from web import api_app, running
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.listen import address_of, bind
-from codegen_ui.options import DEFAULT_PORT, Settings
+from codegen_ui.options import DEFAULT_PORT, Options
 from codegen_ui.server import SHUTDOWN_SECONDS, Server, create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.ui.page import build_page
@@ -35,8 +35,8 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     service = Service(["fake"], lambda name, progress: Loaded(FakeEngine()))
-    settings = Settings(allowed_hosts=("testserver", "box.example"))
-    with TestClient(create_app(service, build_page(service, []), settings)) as client:
+    options = Options(allowed_hosts=("testserver", "box.example"))
+    with TestClient(create_app(service, build_page(service, []), options)) as client:
         yield client
 
 
@@ -117,7 +117,7 @@ def test_the_address_to_open_is_one_that_a_browser_here_can_reach() -> None:
 def test_a_shutdown_ends_what_runs_with_a_message(caplog: pytest.LogCaptureFixture) -> None:
     engine = FakeEngine(seconds=0.05)
     service = serve(engine)
-    app = create_app(service, build_page(service, []), Settings())
+    app = create_app(service, build_page(service, []), Options())
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = Server(config, service)

@@ -21,7 +21,7 @@ from codegen_ui.errors import GenerationFailed, InvalidInput
 from codegen_ui.gallery import Example, parse_example
 from codegen_ui.generation import EngineStats, ModelInfo, Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.request import FinishReason, GenerationRequest, page_settings
 from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
@@ -338,7 +338,7 @@ class TestPage:
 
     def test_an_idle_server_lets_the_processor_sleep(self) -> None:
         service = serve(FakeEngine())
-        with running(create_app(service, build_page(service, ()), Settings())) as address:
+        with running(create_app(service, build_page(service, ()), Options())) as address:
             httpx.get(f"{address}/config")
             assert min(processor_share(0.5) for _ in range(4)) < 0.02, "Gradio alone takes 3 to 10% of a core"
 

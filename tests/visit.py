@@ -15,7 +15,7 @@ from web import running
 
 from codegen_ui.announce import Announcer
 from codegen_ui.gallery import load_gallery
-from codegen_ui.options import Settings
+from codegen_ui.options import Options
 from codegen_ui.server import create_app, make_service
 from codegen_ui.status import Phase
 from codegen_ui.ui.page import build_page
@@ -34,9 +34,9 @@ def bundled_page(**options: Any) -> Iterator[str]:
     """The address of the real app over the bundled checkpoint, which is ready."""
     if not CHECKPOINT.is_file():
         pytest.skip("the bundled checkpoint is not in this checkout")
-    settings = Settings(model=("bundled",), **options)
-    service = make_service(settings, Announcer("", print))
-    with running(create_app(service, build_page(service, load_gallery(EXAMPLES)), settings)) as address:
+    chosen = Options(model=("bundled",), **options)
+    service = make_service(chosen, Announcer("", print))
+    with running(create_app(service, build_page(service, load_gallery(EXAMPLES)), chosen)) as address:
         wait_until(lambda: service.status().phase is Phase.READY, 120)
         yield address
 

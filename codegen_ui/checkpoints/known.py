@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen_ui.checkpoints.layout import kv_bytes_per_token, weights_bytes
+from codegen_ui.checkpoints.sizes import kv_bytes_per_token, weights_bytes
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.shapes import parameter_count
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen_ui.checkpoints.layout import LEFTOVERS
+from codegen_ui.checkpoints.sizes import LEFTOVERS
 
 if TYPE_CHECKING:
     import torch

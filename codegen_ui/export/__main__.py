@@ -11,7 +11,7 @@ from shlex import quote
 from typing import Any, NoReturn
 
 from codegen_ui.checkpoints import open_checkpoint
-from codegen_ui.checkpoints.layout import BYTES_PER_VALUE
+from codegen_ui.checkpoints.sizes import BYTES_PER_VALUE
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.export.verify import verify

@@ -1,4 +1,4 @@
-"""Command line and environment become one frozen `Settings`, read once by `app.py`; `options.py` has the options."""
+"""Command line and environment become one frozen `Options`, read once by `app.py`; `options.py` has the options."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from click.core import ParameterSource
 
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.kinds import Choice, Kind, Switch
-from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS, Settings
+from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS, Options
 from codegen_ui.table import Option, Row, rows
 
 HELP_WIDTH = 110
 
 
-def read_settings(argv: Sequence[str], environ: Mapping[str, str], program: str = "app.py") -> Settings:
-    """The settings in force. Raises `InvalidInput` naming the option, its value and the limit.
+def read_command_line(argv: Sequence[str], environ: Mapping[str, str], program: str = "app.py") -> Options:
+    """The options in force. Raises `InvalidInput` naming the option, its value and the limit.
 
     What is no option at all is a `PlaygroundError`. `--help` prints itself and exits.
     """
-    return Settings(**read_options(build_command(program), argv, environ))
+    return Options(**read_options(build_command(program), argv, environ))
 
 
 def read_options(command: click.Command, argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Kinded(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
-        # One value of a repeated option; all of them are checked together by `Settings`.
+        # One value of a repeated option; all of them are checked together by `Options`.
         return value if self._row.kind.several else self._row.kind.parse(self._row.name, value)
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:

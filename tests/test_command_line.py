@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from codegen_ui.command_line import build_command, read_command_line, read_options
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.kinds import Number, Switch, Texts
-from codegen_ui.options import DEFAULT_MODEL, GROUPS, Settings
+from codegen_ui.options import DEFAULT_MODEL, GROUPS, Options
 from codegen_ui.readme import options_table
-from codegen_ui.settings import build_command, read_options, read_settings
 from codegen_ui.table import Checked, Option, row, rows
 
 ROOT = Path(__file__).parent.parent
@@ -22,13 +22,13 @@ URL = "http://gpu-box:8000/v1"
 
 
 def test_nothing_given_means_the_documented_defaults() -> None:
-    assert read_settings([], {}) == Settings()
-    assert Settings().model == (DEFAULT_MODEL,)
+    assert read_command_line([], {}) == Options()
+    assert Options().model == (DEFAULT_MODEL,)
 
 
 def test_every_setting_has_an_option_in_one_group_of_the_help() -> None:
     options = [one.name for tables in GROUPS.values() for table in tables for one in rows(table, Option)]
-    assert sorted(options) == sorted(field.name for field in fields(Settings))
+    assert sorted(options) == sorted(field.name for field in fields(Options))
     help_text = build_command().get_help(build_command().make_context("app.py", []))
     assert all(f"--{name.replace('_', '-')} " in help_text for name in options)
     assert [group for group in GROUPS if f"\n{group}:\n" not in help_text] == []
@@ -60,15 +60,15 @@ def test_an_option_that_is_added_to_the_table_is_everywhere() -> None:
 
 
 def test_several_models_keep_their_order() -> None:
-    assert read_settings(["--model", "b", "--model", "a"], {}).model == ("b", "a")
+    assert read_command_line(["--model", "b", "--model", "a"], {}).model == ("b", "a")
 
 
 def test_the_environment_is_read_and_the_command_line_wins() -> None:
     environ = {"CODEGEN_UI_MODEL": "one,two", "CODEGEN_UI_SLOTS": "3", "CODEGEN_UI_LOOKUP": "off"}
-    assert read_settings([], environ).model == ("one", "two")
-    assert read_settings([], environ).lookup is False
-    settings = read_settings(["--slots", "5", "--lookup"], environ)
-    assert (settings.slots, settings.lookup) == (5, True)
+    assert read_command_line([], environ).model == ("one", "two")
+    assert read_command_line([], environ).lookup is False
+    options = read_command_line(["--slots", "5", "--lookup"], environ)
+    assert (options.slots, options.lookup) == (5, True)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_environment_is_read_and_the_command_line_wins() -> None:
 )
 def test_a_wrong_option_is_named(argv: list[str], field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        read_settings(argv, {})
+        read_command_line(argv, {})
     assert caught.value.field == field
 
 
@@ -106,14 +106,14 @@ def test_a_wrong_option_is_named(argv: list[str], field: str) -> None:
 )
 def test_what_is_no_option_is_named(argv: list[str], words: str) -> None:
     with pytest.raises(PlaygroundError, match=f"{words}.*--help shows every option"):
-        read_settings(argv, {})
+        read_command_line(argv, {})
 
 
 def test_a_wrong_variable_is_named_and_an_empty_one_is_none() -> None:
-    assert read_settings([], {"CODEGEN_UI_SLOTS": "", "CODEGEN_UI_ROOT_PATH": "/here/"}).root_path == "/here"
+    assert read_command_line([], {"CODEGEN_UI_SLOTS": "", "CODEGEN_UI_ROOT_PATH": "/here/"}).root_path == "/here"
     for name, value in {"LOOKUP": "perhaps", "SLOTS": "9" * 400, "MODEL": "one,,two"}.items():
         with pytest.raises(InvalidInput, match=f"^{name.lower()}: "):
-            read_settings([], {f"CODEGEN_UI_{name}": value})
+            read_command_line([], {f"CODEGEN_UI_{name}": value})
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,17 @@ def test_a_wrong_variable_is_named_and_an_empty_one_is_none() -> None:
 )
 def test_an_option_without_effect_is_refused(argv: list[str], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
-        read_settings(argv, {})
+        read_command_line(argv, {})
 
 
 def test_the_environment_may_hold_options_without_effect() -> None:
     unit = {"CODEGEN_UI_MODEL": "m", "CODEGEN_UI_SLOTS": "4"}
-    assert read_settings(["--backend-url", URL], unit).backend_url == (URL,)
-    assert read_settings([], {"CODEGEN_UI_BACKEND_MODEL": "m"}).backend_url == ()
-    settings = read_settings(["--backend-model", "m"], {"CODEGEN_UI_BACKEND_URL": URL})
-    assert (settings.backend_url, settings.backend_model) == ((URL,), "m")
+    assert read_command_line(["--backend-url", URL], unit).backend_url == (URL,)
+    assert read_command_line([], {"CODEGEN_UI_BACKEND_MODEL": "m"}).backend_url == ()
+    options = read_command_line(["--backend-model", "m"], {"CODEGEN_UI_BACKEND_URL": URL})
+    assert (options.backend_url, options.backend_model) == ((URL,), "m")
     with pytest.raises(InvalidInput, match="--backend-model chooses the model there"):
-        read_settings(["--model", "m"], {"CODEGEN_UI_BACKEND_URL": URL})
+        read_command_line(["--model", "m"], {"CODEGEN_UI_BACKEND_URL": URL})
 
 
 def test_the_command_ends_with_one_line_and_no_trace() -> None:
