@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,16 @@ def test_every_table_of_the_code_is_in_a_readme() -> None:
     assert set(readme.TABLES) == {name for path in READMES for name in readme.tables_in((ROOT / path).read_text())}
 
 
-def cells(path: str, heading: str) -> list[list[str]]:
-    """The rows of the table in a README whose head begins so."""
-    lines = (ROOT / path).read_text(encoding="utf-8").partition(f"\n| {heading} |")[2].splitlines()[2:]
-    return [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in takewhile(lambda one: one.startswith("|"), lines)
-    ]
+Table = list[list[str]]
+"""Rows of cells, the head among them."""
+
+
+def tables(path: str) -> list[Table]:
+    """The tables of a README."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    found = [lines.splitlines() for lines in re.findall(r"(?m)(?:^\|.*\|\n)+", text)]
+    split = [[[cell.strip() for cell in line[1:-1].split("|")] for line in lines] for lines in found]
+    return [[table[0], *table[2:]] for table in split]
 
 
 @pytest.mark.parametrize(("route", "operation"), readme.routes().items(), ids=readme.routes())
@@ -44,7 +46,7 @@ def test_every_route_passes_the_door_which_asks_there_for_what_its_table_says(
 ) -> None:
     method, path = route.replace("{model}", "some/model").split()
     assert is_open(method, path)
-    rows = cells("codegen_ui/door/README.md", "routes")
+    rows = next(table for table in tables("codegen_ui/door/README.md") if table[0][0] == "routes")
     (row,) = [
         row for row in rows if any(f"{path}/".startswith(f"{told}/") for told in re.findall(r"`(/[^`]*)`", row[0]))
     ]
@@ -54,6 +56,20 @@ def test_every_route_passes_the_door_which_asks_there_for_what_its_table_says(
 def test_every_metric_that_a_readme_names_exists() -> None:
     told = {name for path in READMES for name in re.findall(r"codegen:\w+", (ROOT / path).read_text(encoding="utf-8"))}
     assert told == set(re.findall(r"codegen:\w+", readme.metrics_table()))
+
+
+def test_ratios_between_two_contenders_are_those_of_their_medians() -> None:
+    compared = 0
+    measured, *others = tables("codegen_ui/bench/README.md")
+    for table in others:
+        if table[0][0].startswith("ratio") and len(measured) == 3:
+            medians = [[float(cell.split()[0]) for cell in row[1:]] for row in measured[1:]]
+            ratios = {name: ours / peers for name, peers, ours in zip(measured[0][1:], *medians, strict=True)}
+            for name, ratio, *_ in table[1:]:
+                assert ratios[name] == pytest.approx(float(ratio), rel=0.006)
+            compared += len(ratios)
+        measured = table
+    assert compared
 
 
 def test_the_first_screen_has_the_picture_and_the_command_that_runs_it() -> None:
