@@ -12,6 +12,14 @@ from codegen_ui.door.visitors import visitor_name
 QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private", "preprocess": False}
 """For handlers that answer at once: no queue, no spinner, not in the API's docs; values as the browser sent them, for
 `Inputs` checks them where it matters."""
+STREAMING: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "preprocess": False,
+    "postprocess": False,
+    "trigger_mode": "multiple",
+}
+"""For handlers that show a stream: the browser's values and theirs as they are, and a new click need not wait."""
 
 
 def drawn(value: object, template: str, draw: str, elem_id: str, events: tuple[str, ...] = ()) -> gr.HTML:

@@ -27,7 +27,7 @@ from codegen_ui.ui import figures
 from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.run import Run, snapshots
 from codegen_ui.ui.sessions import Sessions
-from codegen_ui.ui.widgets import QUIET, drawn, session_of
+from codegen_ui.ui.widgets import QUIET, STREAMING, drawn, session_of
 
 Shown = dict[str, Any]
 """The panel's value: `rows` of plain text, `status`, `notes`, `busy` ("1" or ""), and the files `csv` and `svg`, which
@@ -61,15 +61,7 @@ class PostPanel:
         self.table = drawn(IDLE, TEMPLATE, "post", "cg-post", ("reproduce", "halt"))
 
     def wire(self, page: gr.Blocks, model: ModelPanel) -> None:
-        self.table.reproduce(
-            self.reproduce,
-            model.picker,
-            self.table,
-            show_progress="hidden",
-            api_visibility="private",
-            preprocess=False,
-            postprocess=False,
-        )
+        self.table.reproduce(self.reproduce, model.picker, self.table, **STREAMING)
         self.table.halt(self.halt, None, None, **QUIET)
         page.unload(self.halt)
 

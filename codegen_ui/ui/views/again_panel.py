@@ -11,15 +11,8 @@ from codegen_ui.errors import PlaygroundError
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.views.again import NO_RUN, Again, Value, branch_request
-from codegen_ui.ui.widgets import drawn_apart, session_of, visitor_of
+from codegen_ui.ui.widgets import STREAMING, drawn_apart, session_of, visitor_of
 
-STREAMING: dict[str, Any] = {
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "preprocess": False,
-    "postprocess": False,
-    "trigger_mode": "multiple",
-}
 TOKENS = """
 <details class="cg-section"><summary>Tokens and what else was likely</summary>
 <p class="cg-hint">Runs it once more and asks for probabilities. Pale is certain, dark is a guess; arrow keys go from

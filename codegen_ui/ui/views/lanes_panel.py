@@ -15,11 +15,10 @@ from codegen_ui.errors import PlaygroundError
 from codegen_ui.service import Service
 from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.sessions import Sessions
-from codegen_ui.ui.views.again_panel import STREAMING
 from codegen_ui.ui.views.code_panel import ADDRESS
 from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
 from codegen_ui.ui.views.samples import Grids
-from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of
+from codegen_ui.ui.widgets import QUIET, STREAMING, drawn_apart, session_of
 
 LOOK_SECONDS = 0.25
 OPEN_SECONDS = 600.0

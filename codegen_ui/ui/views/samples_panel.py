@@ -10,7 +10,7 @@ import gradio as gr
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.views.samples import MAX_SAMPLES, SWEEP, Grid, Grids
-from codegen_ui.ui.widgets import QUIET, drawn_apart, session_of, visitor_of
+from codegen_ui.ui.widgets import QUIET, STREAMING, drawn_apart, session_of, visitor_of
 
 TEMPLATE = """
 <div class="cg-grid-head" hidden><p class="cg-pass" role="status" aria-live="polite"></p>
@@ -18,13 +18,6 @@ TEMPLATE = """
 <figure class="cg-curves" hidden></figure></div>
 <ol class="cg-cards" aria-label="Samples"></ol>
 """
-STREAMING: dict[str, Any] = {
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "preprocess": False,
-    "postprocess": False,
-    "trigger_mode": "multiple",
-}
 
 
 class SamplesPanel:
