@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import chromium
 from fake_engine import FakeEngine, wait_until
 from web import running
 
@@ -41,12 +40,6 @@ def address(engine: FakeEngine) -> Iterator[str]:
     app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options(model=("bundled",)))
     with running(app) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from browser import chromium
 from fake_engine import FakeEngine, wait_until
 from web import running
 
@@ -76,12 +75,6 @@ def slow_engine(playground: Playground) -> Iterator[None]:
     playground.engine.seconds = 0.25
     yield
     playground.engine.seconds = SECONDS_A_TOKEN
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,13 @@ def test_ratios_between_two_contenders_are_those_of_their_medians() -> None:
     assert compared
 
 
+def test_shares_that_the_bundled_checkpoint_passes_are_those_of_its_card() -> None:
+    told = (ROOT / "codegen_ui" / "bundled" / "README.md").read_text(encoding="utf-8").partition("\n<!--")[0]
+    card = {row[1] for row in tables("codegen_ui/bundled/checkpoint/README.md")[0]}
+    assert re.findall(r"\d+%", told)
+    assert set(re.findall(r"\d+%", told)) <= card
+
+
 def test_the_first_screen_has_the_picture_and_the_command_that_runs_it() -> None:
     first = README[: README.index("\n## ")]
     assert "examples/screenshots/playground.png" in first

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import chromium
 from fake_engine import FakeEngine, serve
-from visit import PHONE, bundled_page, pick, picture, set_number, tab, until
+from visit import PHONE, pick, picture, set_number, tab, until
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.ui.inputs import Inputs
@@ -98,24 +96,6 @@ class TestRun:
         last = asyncio.run(stop())
         assert [card["state"] for card in last["cards"]] == ["stopped"] * 3
         assert all(card["text"] for card in last["cards"])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with bundled_page() as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    with tab(browser, address) as found:
-        yield found
 
 
 def sample(page: Any, number: int, temperature: float, button: str = "#cg-sample") -> list[dict[str, Any]]:
