@@ -6,8 +6,10 @@ A kind knows neither widgets nor JSON schemas nor command lines; those are made 
 from __future__ import annotations
 
 import enum
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from codegen_ui.errors import InvalidInput
@@ -130,9 +132,7 @@ class Choice(Kind):
 class Switch(Kind):
     """On or off; `--name` and `--no-name` on the command line."""
 
-    @property
-    def limit(self) -> str:
-        return "True or False"
+    limit: ClassVar[str] = "True or False"
 
     def check(self, name: str, value: Any) -> bool:
         if not isinstance(value, bool):
@@ -153,10 +153,7 @@ class Text(Kind):
     """One text that is not blank, without the space around it."""
 
     metavar: ClassVar[str] = "NAME"
-
-    @property
-    def limit(self) -> str:
-        return "a text that is not empty"
+    limit: ClassVar[str] = "a text that is not empty"
 
     def check(self, name: str, value: Any) -> str:
         if not isinstance(value, str) or not value.strip():
@@ -170,10 +167,7 @@ class Texts(Kind):
 
     metavar: ClassVar[str] = "NAME"
     several: ClassVar[bool] = True
-
-    @property
-    def limit(self) -> str:
-        return f"a list, each {Text().limit}"
+    limit: ClassVar[str] = f"a list, each {Text().limit}"
 
     def check(self, name: str, value: Any) -> tuple[str, ...]:
         if not isinstance(value, Sequence) or isinstance(value, str):
@@ -185,6 +179,62 @@ class Texts(Kind):
 
     def show(self, value: Any) -> str:
         return ",".join(value)
+
+
+@dataclass(frozen=True)
+class Networks(Texts):
+    """Addresses, or networks of them with the bits that they share (10.0.0.0/8)."""
+
+    metavar: ClassVar[str] = "ADDRESS"
+    limit: ClassVar[str] = "addresses or networks such as 10.0.0.0/8"
+
+    def check(self, name: str, value: Any) -> tuple[str, ...]:
+        found = super().check(name, value)
+        for one in found:
+            try:
+                ipaddress.ip_network(one, strict=False)
+            except ValueError:
+                raise InvalidInput(name, one, self.limit) from None
+        return found
+
+
+@dataclass(frozen=True)
+class PathPrefix(Kind):
+    """The beginning of every address below a reverse proxy; empty is none, a slash at its end is dropped."""
+
+    metavar: ClassVar[str] = "PATH"
+    limit: ClassVar[str] = "a path that begins with /"
+
+    def check(self, name: str, value: Any) -> str:
+        if not isinstance(value, str) or (value.rstrip("/") and not value.startswith("/")):
+            raise InvalidInput(name, value, self.limit)
+        return value.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Folder(Kind):
+    """A folder that is there."""
+
+    metavar: ClassVar[str] = "FOLDER"
+    limit: ClassVar[str] = "a folder that exists"
+
+    def check(self, name: str, value: Any) -> Path:
+        if not isinstance(value, str | Path) or not Path(value).is_dir():
+            raise InvalidInput(name, value, self.limit)
+        return Path(value)
+
+
+@dataclass(frozen=True)
+class File(Kind):
+    """A file that is there."""
+
+    metavar: ClassVar[str] = "FILE"
+    limit: ClassVar[str] = "a file that exists"
+
+    def check(self, name: str, value: Any) -> Path:
+        if not isinstance(value, str | Path) or not Path(value).is_file():
+            raise InvalidInput(name, value, self.limit)
+        return Path(value)
 
 
 def number_in(text: str) -> int | float | str:

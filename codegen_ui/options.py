@@ -17,8 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen_ui.kinds import Choice, Integer, Number, Switch, Text, Texts
-from codegen_ui.locations import File, Folder, Networks, PathPrefix
+from codegen_ui.kinds import Choice, File, Folder, Integer, Networks, Number, PathPrefix, Switch, Text, Texts
 from codegen_ui.table import Checked, row
 
 DEFAULT_MODEL = "Salesforce/codegen-350M-mono"

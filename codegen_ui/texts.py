@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.kinds import Integer, Kind
@@ -18,9 +18,7 @@ MAX_STOP_CHARACTERS = 200
 class Prompt(Kind):
     """Text that can be tokenized, or token ids, which are used as they are."""
 
-    @property
-    def limit(self) -> str:
-        return "text or a list of token ids"
+    limit: ClassVar[str] = "text or a list of token ids"
 
     def check(self, name: str, value: Any) -> str | tuple[int, ...]:
         if isinstance(value, str):
