@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fake_engine import FakeEngine, serve
 
-from codegen_ui.ui import patience, session
+from codegen_ui.ui import patience
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.page import build_page
 from codegen_ui.ui.patience import TIDY_SECONDS, UNREAD_SECONDS, PatientQueue
@@ -73,7 +73,7 @@ class TestReaders:
             unread[0] += 1
 
     def test_a_reader_that_stops_is_sent_no_more_and_its_run_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(session, "ABSENT_SECONDS", 0.3)
+        monkeypatch.setattr("codegen_ui.ui.sessions.ABSENT_SECONDS", 0.3)
         engine, unread = FakeEngine(("a",) * 10_000, seconds=0.005, context=20_000), [0]
         sent: list[Any] = []
         sessions = Sessions(serve(engine), lambda key: unread[0])
