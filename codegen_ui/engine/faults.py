@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import torch
 
 from codegen_ui.errors import GenerationFailed
@@ -26,3 +29,37 @@ def failure(error: BaseException) -> GenerationFailed:
     found = GenerationFailed(message)
     found.__cause__ = error.with_traceback(None)
     return found
+
+
+class Failure:
+    """Whether an engine ended by a fault, in words, and who is to be told of it. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reason = ""
+        self._listeners: list[Callable[[str], None]] = []
+
+    @property
+    def reason(self) -> str:
+        """Empty while nothing has happened."""
+        return self._reason
+
+    def on(self, tell: Callable[[str], None]) -> None:
+        """Call `tell` with the reason, at once if it has happened already."""
+        with self._lock:
+            reason = self._reason
+            if not reason:
+                self._listeners.append(tell)
+        if reason:
+            tell(reason)
+
+    def happened(self, reason: str) -> None:
+        """From now on there is a reason; the listeners hear of it by `tell`, when everything has been put away."""
+        with self._lock:
+            self._reason = reason
+
+    def tell(self) -> None:
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener(self._reason)

@@ -11,15 +11,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 from codegen_ui.engine.assemble import Parts, assemble
 from codegen_ui.engine.core import EngineCore
 from codegen_ui.engine.decoders import Decoder
 from codegen_ui.engine.device import choose_slots, give_memory_back, memory_total, memory_used
-from codegen_ui.engine.faults import failure
+from codegen_ui.engine.faults import Failure, failure
 from codegen_ui.engine.generation import LiveGeneration
 from codegen_ui.engine.intake import Intake
 from codegen_ui.engine.sequence import SequenceState
@@ -39,7 +39,7 @@ LINGER_SECONDS = 0.1
 """How long the thread stays when nothing is left to do: who asks again at once need not wait for another."""
 
 
-class LocalEngine:
+class LocalEngine(AbstractContextManager["LocalEngine"]):
     """CodeGen on this machine, with continuous batching. A context manager; `close` ends what is running.
 
     Args:
@@ -51,12 +51,7 @@ class LocalEngine:
     """
 
     def __init__(
-        self,
-        model: Decoder,
-        tokenizer: Any,
-        info: ModelInfo,
-        options: EngineOptions,
-        common_code: Sequence[str] = (),
+        self, model: Decoder, tokenizer: Any, info: ModelInfo, options: EngineOptions, common_code: Sequence[str] = ()
     ) -> None:
         self._options = options
         self._device = model.device
@@ -66,6 +61,7 @@ class LocalEngine:
             slots, reason = options.slots, "as asked for by --slots"
         self._info = replace(info, slots=slots, slots_reason=reason, context=model.config.n_positions)
         self._totals = Totals()
+        self._failure = Failure()
         decodable = min(len(tokenizer), model.config.vocab_size)
         store = map(self._intake.encode, common_code)
         self._parts: Parts | None = assemble(
@@ -78,8 +74,6 @@ class LocalEngine:
         self._inbox: list[SequenceState] = []
         self._unfinished: list[LiveGeneration] = []
         self._closing = False
-        self._failure = ""
-        self._told_of_failure: list[Callable[[str], None]] = []
         self._warm = False
         self._step_began: float | None = None
         self._given_up = False
@@ -111,7 +105,7 @@ class LocalEngine:
         return generation
 
     def count_tokens(self, text: str) -> int:
-        return len(self._intake.encode(text))
+        return len(self.encode(text))
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The token ids that a prompt of this text has, before it is fitted to the context."""
@@ -120,27 +114,18 @@ class LocalEngine:
     def stats(self) -> EngineStats:
         with self._lock:
             self._forget_finished()
-            unfinished, parts, unavailable = list(self._unfinished), self._parts, self._failure
+            unfinished, parts = list(self._unfinished), self._parts
         active = sum(generation.recorder.state is not State.QUEUED for generation in unfinished)
-        counts = self._totals.counts()
-        return EngineStats(
+        return replace(
+            self._totals.stats(),
             active=active,
             waiting=len(unfinished) - active,
             slots=self._info.slots,
-            tokens_per_second=self._totals.tokens_per_second(),
-            prompt_tokens_total=counts["prompt"],
-            generation_tokens_total=counts["generation"],
-            finished=self._totals.finished(),
             memory_used_bytes=memory_used(self._device),
             memory_total_bytes=memory_total(self._device),
             kv_cache_bytes=parts.kv_bytes if parts else 0,
             prefix_cache_bytes=parts.kept_bytes if parts else 0,
-            prefix_cache_queries=counts["started"],
-            prefix_cache_hits=counts["hits"],
-            prefix_cache_hit_tokens=counts["hit_tokens"],
-            drafted_tokens=counts["drafted"],
-            accepted_tokens=counts["accepted"],
-            unavailable=unavailable,
+            unavailable=self._failure.reason,
         )
 
     def steps(self, since: int = 0) -> tuple[Step, ...]:
@@ -148,11 +133,7 @@ class LocalEngine:
 
     def on_failure(self, tell: Callable[[str], None]) -> None:
         """Call `tell` with the reason if the engine should end by a fault: from then on it serves nobody."""
-        with self._lock:
-            self._told_of_failure.append(tell)
-            reason = self._failure
-        if reason:
-            tell(reason)
+        self._failure.on(tell)
 
     @property
     def step_seconds(self) -> float:
@@ -165,13 +146,12 @@ class LocalEngine:
         cannot be asked. What that thread holds is freed if it ever comes back."""
         with self._lock:
             self._closing = self._given_up = True
-            self._failure = reason = f"the engine is stuck ({reason})"
-            told, unfinished = tuple(self._told_of_failure), list(self._unfinished)
+            unfinished = list(self._unfinished)
+        self._failure.happened(f"the engine is stuck ({reason})")
         error = GenerationFailed("The engine is stuck and is started anew; the text so far is kept.")
         for generation in unfinished:
             generation.finish(time.monotonic(), FinishReason.ERROR, error)
-        for tell in told:
-            tell(reason)
+        self._failure.tell()
 
     def close(self) -> None:
         """End every generation, then the thread; weights and KV cache are freed. A stuck engine is left alone."""
@@ -186,12 +166,7 @@ class LocalEngine:
         elif threading.current_thread() is not thread:
             thread.join()
 
-    def __enter__(self) -> LocalEngine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         self.close()
 
     def _forget_finished(self) -> None:
@@ -255,11 +230,9 @@ class LocalEngine:
     def _fail(self, error: Exception) -> None:
         with self._lock:
             self._closing = True
-            self._failure = reason = f"the engine ended by a fault ({type(error).__name__}: {error})"
-            told = tuple(self._told_of_failure)
+        self._failure.happened(f"the engine ended by a fault ({type(error).__name__}: {error})")
         self._shut(FinishReason.ERROR, failure(error))
-        for tell in told:
-            tell(reason)
+        self._failure.tell()
 
     def _shut(self, reason: FinishReason, error: PlaygroundError | None = None) -> None:
         """End everybody, free everything. Later calls change nothing."""

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 from codegen_ui.engine.recent import RecentSteps
+from codegen_ui.generation import EngineStats
 from codegen_ui.pace import RollingRate
 from codegen_ui.request import FinishReason
 
@@ -48,3 +49,18 @@ class Totals:
 
     def tokens_per_second(self) -> float:
         return self._rate.rate(time.monotonic())
+
+    def stats(self) -> EngineStats:
+        """The totals among the figures of an engine."""
+        counts = self.counts()
+        return EngineStats(
+            tokens_per_second=self.tokens_per_second(),
+            prompt_tokens_total=counts["prompt"],
+            generation_tokens_total=counts["generation"],
+            finished=self.finished(),
+            prefix_cache_queries=counts["started"],
+            prefix_cache_hits=counts["hits"],
+            prefix_cache_hit_tokens=counts["hit_tokens"],
+            drafted_tokens=counts["drafted"],
+            accepted_tokens=counts["accepted"],
+        )
