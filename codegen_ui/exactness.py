@@ -39,7 +39,8 @@ def in_company(info: ModelInfo) -> str:
         return ""
     if info.dtype == "float32" and info.quantize == "none":
         return "the last bits of logits depend on who else is served, which hardly ever shows in a token"
-    return "who else is served can change a token"
+    why = f", because {info.batch_note}" if info.batch_note and info.quantize == "int8" and info.device == "cpu" else ""
+    return f"who else is served can change a token{why}"
 
 
 def other(info: ModelInfo) -> str:

@@ -31,6 +31,11 @@ def test_the_same_tokens_in_any_company_are_promised_only_where_the_model_keeps_
     assert "who else is served can change a token" in exactness(replace(INT8, batch_invariant=False))
 
 
+def test_why_int8_does_not_keep_it_on_this_cpu_is_said() -> None:
+    lacking = replace(INT8, batch_invariant=False, batch_note="this CPU lacks avx2")
+    assert "who else is served can change a token, because this CPU lacks avx2;" in exactness(lacking)
+
+
 @pytest.mark.parametrize(
     ("info", "option"),
     [
