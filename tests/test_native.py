@@ -24,6 +24,7 @@ from codegen_ui.engine.model.weights import RandomWeights
 from codegen_ui.engine.native import compiled
 
 CONFIG = ModelConfig(vocab_size=101, n_positions=256, n_embd=128, n_layer=2, n_head=4, rotary_dim=16)
+WIDE = ModelConfig(vocab_size=101, n_positions=256, n_embd=256, n_layer=2, n_head=4, rotary_dim=16)
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
 TEXT = [int(token) for token in np.random.default_rng(5).integers(0, 100, 160)]
@@ -105,6 +106,29 @@ def test_rejected_drafts_leave_no_trace() -> None:
     verified = model().step([Segment(0, 30, [TEXT[30], 7, 8, 9, 10, 11], logits=6)], cache)
     assert torch.equal(verified[0], one_by_one()[30])
     assert torch.equal(model().step([Segment(0, 31, TEXT[31:33], logits=2)], cache), one_by_one()[31:33])
+
+
+def test_every_head_touches_its_next_page_at_another_position_and_nothing_else() -> None:
+    wide = NativeModel.random(WIDE)
+    cache = wide.new_cache(2)
+    cache.codes.fill_(7)
+    touched = []
+    for position in range(64):
+        wide.step([Segment(1, position, [TEXT[position]])], cache)
+        beyond = cache.codes[..., 64 * 64 :]
+        touched.append(int((beyond == 0).sum()))
+        assert int((beyond != 7).sum()) == touched[-1]
+    assert touched == [2 * min(position + 1, 8) for position in range(64)], "keys and values of 2 layers' 4 heads"
+    assert int((cache.codes[:, 0] != 7).sum()) == 0
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 79, 100, 130])
+def test_touching_pages_ahead_spoils_nothing_that_the_same_prompt_writes(count: int) -> None:
+    wide = NativeModel.random(WIDE)
+    whole = wide.step([Segment(0, 0, TEXT[:150], logits=150)], wide.new_cache(1))
+    cache = wide.new_cache(1)
+    wide.step([Segment(0, 0, TEXT[:count], logits=0)], cache)
+    assert torch.equal(wide.step([Segment(0, count, TEXT[count:150], logits=150 - count)], cache), whole[count:])
 
 
 def test_numbers_that_overflow_are_seen_and_stay_in_their_own_row() -> None:

@@ -33,7 +33,7 @@ from codegen_ui.request import FinishReason, GenerationRequest
 
 logger = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.002
+GATHER_SECONDS = 0.001
 """How long the first request waits for another that comes with it, so that they start together."""
 LINGER_SECONDS = 0.1
 """How long the thread stays when nothing is left to do: who asks again at once need not wait for another."""

@@ -1,75 +1,20 @@
 """A whole step of the decoder in one parallel region: each thread runs `step`, and waits for the others between parts.
 
-Everything is passed by address in one table of int64 (`Argument`), and a table of each layer's weights (`Weight`). The
-hidden state is `[rows, width]`, the buffer `projected` `[rows, 3 * width + inner]` has each row's values, keys, queries
-and hidden units, all float32.
+Everything is passed by address in the tables of `arguments`. The hidden state is `[rows, width]`, the buffer
+`projected` `[rows, 3 * width + inner]` has each row's values, keys, queries and hidden units, all float32.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-from codegen_ui.engine.native.attend import BFLOAT, attend, rotate, write_key, write_value
+from codegen_ui.engine.native.arguments import FIELDS, LONG, PARTS, Argument, Weight
+from codegen_ui.engine.native.attend import BFLOAT, FOUR, attend, rotate, write_key, write_value
 from codegen_ui.engine.native.gemm import CHANNELS, product
 from codegen_ui.engine.native.rows import FLOAT, gelu, normalise, quantise
 from codegen_ui.engine.native.team import barrier, thread_count, thread_number
-from codegen_ui.engine.native.vectors import i64, kernel, load_float, load_long, take
+from codegen_ui.engine.native.vectors import LANES, i32, i64, kernel, load_float, load_long, store_byte, take
 
-LONG = 8
+PAGE = 4096
 UNITS_AT_ONCE = 512
-PARTS = 8
-"""Counters that a layer has, one for each part of its work."""
-
-
-class Argument(IntEnum):
-    """Places in the table of arguments: numbers, and from `EPSILON` on addresses."""
-
-    ROWS = 0
-    WANTED = 1
-    LAYERS = 2
-    WIDTH = 3
-    INNER = 4
-    HEADS = 5
-    ROTARY_PAIRS = 6
-    HEAD_PANELS = 7
-    LENGTH = 8
-    LAYER_CODES = 9
-    LAYER_SCALES = 10
-    SCRATCH_BYTES = 11
-    EPSILON = 12
-    WEIGHTS = 13
-    LAST = 14
-    CODES = 15
-    ROW_SCALES = 16
-    COUNTERS = 17
-    SCRATCH = 18
-    TURNS = 19
-    POSITIONS = 20
-    CACHE_CODES = 21
-    CACHE_SCALES = 22
-    PLACES_PROJECTED = 23
-    PLACES_HIDDEN = 24
-    WANTED_PROJECTED = 25
-    WANTED_HIDDEN = 26
-    PLACES_LOGITS = 27
-
-
-class Weight(IntEnum):
-    """Places in a layer's table, and in that of the final norm and the head, which is the input product there."""
-
-    NORM_WEIGHT = 0
-    NORM_BIAS = 1
-    IN_PACKED = 2
-    IN_SUMS = 3
-    IN_SCALES = 4
-    IN_BIASES = 5
-    OUT_PACKED = 6
-    OUT_SUMS = 7
-    OUT_SCALES = 8
-    OUT_BIASES = 9
-
-
-FIELDS = len(Weight)
 
 
 @kernel
@@ -96,7 +41,11 @@ def norm_rows(counter: int, rows: int, places: int, weights: int, a: int, scratc
 
 @kernel
 def place_keys(counter: int, layer: int, a: int, scratch: int) -> None:
-    """Turn queries and keys by their positions; keys and values to the cache."""
+    """Turn queries and keys by their positions; keys and values to the cache.
+
+    Memory that was never written costs a moment at the first touch. All heads of all layers come to their next page at
+    the same position, so each touches it at another one before that, and no step pays for all.
+    """
     rows, heads = get(a, Argument.ROWS), get(a, Argument.HEADS)
     width, length = get(a, Argument.WIDTH), get(a, Argument.LENGTH)
     dim, pairs = width // heads, get(a, Argument.ROTARY_PAIRS)
@@ -115,6 +64,13 @@ def place_keys(counter: int, layer: int, a: int, scratch: int) -> None:
         write_value(x, dim, codes, scales, position, scratch)
         keys, key_scales = codes + heads * dim * length, scales + heads * length * BFLOAT
         write_key(x + width * FLOAT, dim, keys, key_scales, position, scratch)
+        later = position + PAGE // dim
+        if later < length and later % (PAGE // dim) == (layer * heads + head) % (PAGE // dim):
+            beyond = row + PAGE // dim
+            # A position of the same prompt is written in this very step, perhaps before this.
+            if beyond >= rows or load_long(codes_of + LONG * beyond) != load_long(codes_of + LONG * row):
+                store_byte(codes + later // FOUR * FOUR * dim + later % FOUR, i32(0))
+                store_byte(keys + later // LANES * LANES * dim + later % LANES * FOUR, i32(0))
         task = take(counter, 1)
 
 

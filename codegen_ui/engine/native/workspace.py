@@ -11,10 +11,10 @@ from torch import Tensor
 
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.layout import Segment
+from codegen_ui.engine.native.arguments import PARTS, Argument
 from codegen_ui.engine.native.cache import BLOCK, ByteCache
 from codegen_ui.engine.native.gemm import CHANNELS
 from codegen_ui.engine.native.packed import CACHE_LINE, aligned
-from codegen_ui.engine.native.step import PARTS, Argument
 
 Table = npt.NDArray[np.int64]
 TILE_ROWS = 8
