@@ -10,7 +10,7 @@ import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("page.css", "samples.css")
-SCRIPTS = ("page.js", "panels.js", "lists.js", "keys.js", "kept.js")
+SCRIPTS = ("page.js", "panels.js", "lists.js", "keys.js", "undo.js", "kept.js")
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "Liberation Mono", "monospace")
 

@@ -27,6 +27,9 @@ TYPING_PAUSE_SECONDS = 0.2
 
 METER = """
 <div class="cg-meter" aria-live="off"><span data-f="prompt"></span><span data-f="new"></span><span data-f="left"></span>
+<span class="cg-history"><button type="button" data-act="undo" aria-disabled="true"
+title="The prompt as it was before it was replaced">Undo</button><button type="button" data-act="redo"
+aria-disabled="true" title="Takes the last Undo back">Redo</button></span>
 <span class="cg-keys" id="cg-keys">Ctrl+Enter generates · Tab indents · Esc, then Tab leaves the editor</span></div>"""
 
 
@@ -88,6 +91,7 @@ class PromptPanel:
             trigger_mode="always_last",
             **QUIET,
         )
+        self.editor.change(None, js="() => codegenUI.edited()", show_progress="hidden", api_visibility="private")
 
     def generates(self, listener: Callable[..., Any], **options: Any) -> None:
         """Have an event generate from what the editor and the settings hold then."""

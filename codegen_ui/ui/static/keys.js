@@ -1,5 +1,5 @@
-/* Keys. In the editor Tab indents as the text itself does; Escape lets the next Tab leave it. Ctrl+Enter generates, Escape
-   stops, where nothing else means something by it. */
+/* Keys. In the editor Tab indents as the text itself does; Escape lets the next Tab leave it. Ctrl+Enter generates, Alt+Enter
+   accepts, Escape stops, where nothing else means something by it. */
 "use strict";
 (() => {
   const { button, editor } = window.codegenUI;
@@ -15,6 +15,11 @@
       event.stopPropagation();
       // The field tells Gradio its value on blur where it has not yet: press the button a moment later.
       setTimeout(() => button("cg-generate")?.click(), 0);
+    } else if (event.key === "Enter" && event.altKey) {
+      if (!document.getElementById("cg-left")?.contains(event.target)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      document.querySelector("[data-act=accept]")?.click();
     } else if (event.key === "Escape") {
       if (inEditor) tabLeaves = true;
       const meant = inEditor || event.target === document.body || event.target.closest?.("#cg-actions, #cg-output, #cg-live, #cg-gallery");

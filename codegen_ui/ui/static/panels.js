@@ -57,6 +57,7 @@
       }
       shown = lines.slice();
       if (sticky) scroll.scrollTop = scroll.scrollHeight;
+      document.dispatchEvent(new Event("cg-drawn"));
     });
     const text = outputText;
     const bar = element.querySelector(".cg-bar");

@@ -55,6 +55,7 @@ export function start(element) {
     const go = make("button", "", "Continue this one");
     const keep = make("button", "", "Keep this seed");
     go.type = keep.type = "button";
+    go.dataset.replaces = "prompt";
     go.disabled = true;
     foot.append(figures, go, keep);
     item.append(top, code, said, foot);
