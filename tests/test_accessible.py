@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from fake_engine import FakeEngine, wait_until
+from fake_engine import FakeEngine
+from visit import bundled_page, pick, set_number, tab, until
 from web import running
 
 from codegen_ui.gallery import load_gallery
@@ -67,7 +68,7 @@ def state(page: Any) -> str:
 
 
 def wait_for_state(page: Any, wanted: str, seconds: float = 20) -> None:
-    wait_until(lambda: bool(page.wait_for_timeout(20)) or state(page) == wanted, seconds)
+    until(page, "wanted => document.querySelector('.cg-state').textContent === wanted", seconds, wanted)
 
 
 def generate(page: Any, prompt: str = "def total(items):\n") -> None:
@@ -105,6 +106,41 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Any], theme: str, screen
     page.click("#cg-generate")
     page.locator(".cg-field-error").wait_for()
     assert faults(page) == []
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Iterator[str]:
+    with bundled_page() as found:
+        yield found
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_any_view_of_a_run(browser: Any, bundled: str, theme: str) -> None:
+    """Checks, the tail, tokens with a choice and a branch, code, link, lanes, and a grid: all open."""
+    tokens = "#cg-tokens .cg-tokens button"
+    with tab(browser, bundled, f"?__theme={theme}") as page:
+        pick(page, "Binary search")
+        page.locator("#cg-verdicts li[data-state=passed]").nth(3).wait_for()
+        page.fill("#cg-stop-strings textarea", "return")
+        page.click("#cg-generate")
+        page.locator("#cg-verdicts li[data-state]:not([data-state=passed])").nth(3).wait_for()
+        for section in ("tokens", "tail", "code", "link", "lanes"):
+            page.click(f"#cg-{section} summary")
+        page.locator("#cg-tail del").wait_for()
+        until(page, "document.querySelector('#cg-tokens [data-busy]')?.dataset.busy === ''")
+        page.locator(tokens).nth(2).click()
+        page.locator("#cg-tokens .cg-choices button:not(:disabled)").first.click()
+        until(page, "document.querySelectorAll('#cg-tokens .cg-tree button').length === 2")
+        until(page, "document.querySelector('#cg-tokens [data-busy]')?.dataset.busy === ''")
+        page.locator(tokens).nth(1).click()
+        page.fill("#cg-stop-strings textarea", "")
+        set_number(page, "cg-count", 4)
+        set_number(page, "cg-temperature", 1.2)
+        page.click("#cg-sample")
+        until(page, "document.body.dataset.passAtK")
+        page.locator("#cg-lanes svg .own").first.wait_for(state="attached")
+        page.locator("#cg-timeline svg").wait_for()
+        assert faults(page) == []
 
 
 def test_everything_can_be_done_by_keyboard_alone(visit: Callable[..., Any], engine: FakeEngine) -> None:
@@ -157,12 +193,11 @@ def test_keys_of_an_input_method_are_its_own(visit: Callable[..., Any], engine: 
         }""",
         EDITOR,
     )
-    page.wait_for_timeout(300)
-    assert len(engine.requests) == asked
     assert page.input_value(EDITOR) == "def f():\n"
     page.focus(EDITOR)
     page.keyboard.press("Control+Enter")
-    wait_until(lambda: bool(page.wait_for_timeout(20)) or len(engine.requests) == asked + 1)
+    until(page, "document.querySelectorAll('#cg-runs tbody tr').length === 1")
+    assert len(engine.requests) == asked + 1, "only what was pressed outside the input method asked for something"
 
 
 def test_escape_stops_only_where_it_means_that(visit: Callable[..., Any], engine: FakeEngine) -> None:
@@ -170,7 +205,8 @@ def test_escape_stops_only_where_it_means_that(visit: Callable[..., Any], engine
     generate_long(page, engine)
     for field in ("#cg-keep-title input, #cg-keep-title textarea", "#cg-seed input, #cg-seed textarea"):
         page.locator(field).first.press("Escape")
-    page.wait_for_timeout(300)
+    before = len(page.text_content("#cg-output code"))
+    until(page, "n => document.querySelector('#cg-output code').textContent.length > n + 30", argument=before)
     assert state(page) == "decoding"
     page.locator(".cg-scroll").press("Escape")
     wait_for_state(page, "stopped")
@@ -207,10 +243,10 @@ def test_focus_stays_in_the_gallery_when_it_is_drawn_anew(visit: Callable[..., A
         page.click("#cg-save")
         page.get_by_role("button", name=f"Forget {name}").wait_for()
     page.get_by_role("button", name="Forget one").press("Enter")
-    wait_until(lambda: bool(page.wait_for_timeout(20)) or page.get_by_role("button", name="Forget one").count() == 0)
+    page.get_by_role("button", name="Forget one").wait_for(state="detached")
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Forget two"
     page.keyboard.press("Enter")
-    wait_until(lambda: bool(page.wait_for_timeout(20)) or page.get_by_role("button", name="Forget two").count() == 0)
+    page.get_by_role("button", name="Forget two").wait_for(state="detached")
     assert page.evaluate("document.activeElement.matches('.cg-chip')")
 
 
@@ -302,9 +338,9 @@ def test_a_models_limits_leave_the_settings_with_it(browser: Any) -> None:
         page = context.new_page()
         page.goto(address)
         slider = page.locator("#cg-max-length input[type=range]")
-        wait_until(lambda: bool(page.wait_for_timeout(20)) or slider.get_attribute("max") == "128")
+        page.locator("#cg-max-length input[type=range][max='128']").wait_for()
         assert slider.input_value() == "128"
         page.locator("#cg-picker input").click()
         page.get_by_role("option", name="long").click()
-        wait_until(lambda: bool(page.wait_for_timeout(20)) or slider.get_attribute("max") == "2048")
+        page.locator("#cg-max-length input[type=range][max='2048']").wait_for()
         context.close()

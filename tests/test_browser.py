@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import itertools
@@ -139,7 +140,27 @@ def example(page: Any, title: str) -> Any:
 
 
 def wait_for_state(page: Any, *wanted: str, seconds: float = 15) -> None:
-    wait_until(lambda: bool(page.wait_for_timeout(20)) or state(page) in wanted, seconds)
+    page.wait_for_function(
+        "wanted => wanted.includes(document.querySelector('.cg-state').textContent)",
+        arg=list(wanted),
+        timeout=seconds * 1000,
+    )
+
+
+def wait_for_more(page: Any, than: int) -> None:
+    """Until the output is longer than so many characters."""
+    page.wait_for_function("than => document.querySelector('#cg-output code').textContent.length > than", arg=than)
+
+
+def wait_for_record(page: Any, number: int = 1) -> None:
+    """Until a run is in the table, which is drawn after the last of it was."""
+    page.wait_for_function("n => document.querySelectorAll('#cg-runs tbody tr').length >= n", arg=number)
+
+
+def answers(page: Any) -> None:
+    """Until the server has answered something new: what was on its way to the page before is there."""
+    editor(page).fill("one two three")
+    page.wait_for_function("document.querySelector('#cg-meter').textContent.includes('3 prompt tokens')")
 
 
 def editor(page: Any) -> Any:
@@ -233,13 +254,13 @@ def test_stop_stops_within_a_second_and_keeps_the_text(visit: Any, playground: P
     took = []
     for _ in range(3):  # the best of three, for a machine that is busy with something else may pause one of them
         generate_long(page, "def stopped(items):\n")
-        wait_until(lambda: bool(page.wait_for_timeout(30)) or len(output(page)) > 40)
+        wait_for_more(page, 40)
         took.append(page.evaluate(PRESS_STOP))
     assert min(took) < 1000
     assert playground.engine.generations[-1].cancelled.is_set()
     kept = output(page)
     assert len(kept) > 40
-    page.wait_for_timeout(300)
+    wait_for_record(page, 3)
     assert output(page) == kept
     assert figure(page, "why") == "stopped by you"
     assert page.is_disabled("#cg-stop")
@@ -249,9 +270,9 @@ def test_a_second_tab_streams_at_the_same_time(visit: Any, playground: Playgroun
     first, second = visit(), visit()
     generate_long(first, "def first(items):\n")
     generate_long(second, "def second(items):\n")
-    before = len(output(first)), len(output(second))
-    wait_until(lambda: bool(first.wait_for_timeout(50)) or len(output(first)) > before[0])
-    wait_until(lambda: bool(first.wait_for_timeout(50)) or len(output(second)) > before[1])
+    before = [(tab, len(output(tab))) for tab in (first, second)]
+    for tab, length in before:
+        wait_for_more(tab, length)
     assert state(first) == state(second) == "decoding"
     assert playground.engine.active >= 2
     assert output(first).startswith("def first")
@@ -271,9 +292,8 @@ def test_another_click_stops_the_run_before_it_and_shows_only_the_new_one(visit:
     generate_long(page, "def older(items):\n")
     older = playground.engine.generations[-1]
     example(page, "Merge sort").click()
-    wait_until(lambda: bool(page.wait_for_timeout(30)) or older.cancelled.is_set())
-    wait_for_state(page, "done")
-    page.wait_for_timeout(300)
+    wait_until(older.cancelled.is_set)
+    wait_for_record(page)
     assert "older" not in output(page)
     assert "merge" in output(page)
 
@@ -286,7 +306,9 @@ def test_a_prompt_of_markup_is_text_and_runs_nothing(visit: Any) -> None:
     generate(page, attack)
     wait_for_state(page, "done")
     assert output(page).startswith(attack)
-    page.wait_for_timeout(200)
+    wait_for_record(page)
+    # An image made now has failed: one that the prompt had made would have long before.
+    page.evaluate("new Promise((failed) => Object.assign(new Image(), { onerror: failed, src: 'x' }))")
     assert page.title() == "CodeGen Playground"
     assert page.locator("#cg-output img, #cg-output script, #cg-runs img").count() == 0
     assert "<img" in str(page.text_content("#cg-runs tbody"))
@@ -420,7 +442,7 @@ def test_continue_goes_on_from_the_output(visit: Any, playground: Playground) ->
     wait_for_state(page, "done")
     first = output(page)
     page.click("#cg-continue")
-    wait_until(lambda: bool(page.wait_for_timeout(30)) or playground.engine.requests[-1].prompt == first)
+    wait_until(lambda: playground.engine.requests[-1].prompt == first)
     assert editor(page).input_value() == first
     wait_for_state(page, "done")
     assert output(page).startswith(first)
@@ -432,9 +454,9 @@ def test_clear_empties_the_page_and_stops(visit: Any, playground: Playground) ->
     page.click("#cg-clear")
     wait_for_state(page, "ready")
     wait_until(playground.engine.generations[-1].cancelled.is_set, 3)
-    page.wait_for_timeout(300)
-    assert output(page) == ""
     assert editor(page).input_value() == ""
+    answers(page)
+    assert output(page) == ""
 
 
 def test_presets_and_settings_reach_the_engine(visit: Any, playground: Playground) -> None:
@@ -501,7 +523,7 @@ def test_a_saved_example_survives_a_reload_and_starts_with_a_click(visit: Any, p
     assert playground.engine.requests[-1].prompt == "def mine(items):\n"
     assert playground.engine.requests[-1].sampling.temperature == 0
     page.get_by_role("button", name="Forget My own <b>").click()
-    wait_until(lambda: bool(page.wait_for_timeout(30)) or example(page, "My own <b>").count() == 0)
+    example(page, "My own <b>").wait_for(state="detached")
 
 
 def test_an_example_is_downloaded_as_a_file_for_the_operator(visit: Any) -> None:
@@ -519,9 +541,9 @@ def test_the_output_follows_the_text_unless_the_reader_scrolled(visit: Any) -> N
     lines = "\n".join(f"line_{number} = {number}" for number in range(60))
     generate_long(page, f"{lines}\ndef long(items):\n")
     at_bottom = "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 30)(document.querySelector('.cg-scroll'))"
-    wait_until(lambda: bool(page.wait_for_timeout(30)) or page.evaluate(at_bottom))
+    page.wait_for_function(at_bottom)
     page.evaluate("document.querySelector('.cg-scroll').scrollTop = 10")
-    page.wait_for_timeout(400)
+    wait_for_more(page, len(output(page)) + 20)
     assert page.evaluate("document.querySelector('.cg-scroll').scrollTop") == 10
 
 
@@ -643,13 +665,15 @@ def test_the_picture_of_the_page_at_work(visit: Any, bundled: str) -> None:
         example(page, title).click()
         wait_for_output(page, name)  # until then the page is still "done" with the example before
         wait_for_state(page, "done", seconds=120)
-    picture = b""
     example(page, "Merge sort").click()
     wait_for_output(page, "merge_sort")
-    while state(page) != "done":
-        taken = page.screenshot()
-        if state(page) == "decoding":
-            picture = taken
-    assert picture, "the run was over before a picture could be taken"
+    page.wait_for_function("""() => document.querySelector('.cg-state').textContent === 'decoding'
+        && Number(document.querySelector('#cg-live [data-f=output]').textContent) > 40""")
+    # Without scripts the page stands still: a run takes less time than a picture.
+    browser = page.context.new_cdp_session(page)
+    browser.send("Emulation.setScriptExecutionDisabled", {"value": True})
+    picture = browser.send("Page.captureScreenshot")["data"]
+    browser.send("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert state(page) in ("decoding", "done")
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_bytes(picture)
+    PICTURE.write_bytes(base64.b64decode(picture))

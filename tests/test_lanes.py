@@ -89,12 +89,16 @@ class TestPage:
             page.keyboard.press("Enter")
             until(page, "document.querySelector('#cg-lanes [data-steps]')")
             before = int(page.get_attribute("#cg-lanes [data-steps]", "data-steps"))
-            pick(other, "Binary search")
-            set_number(page, "cg-count", 3)
-            page.fill("#cg-prompt textarea", "def f(x):\n")
+            other.get_by_label("Max length", exact=True).check()
+            set_number(other, "cg-max-length", 2000)
+            other.fill("#cg-prompt textarea", "def binary_search(items, target):\n")
+            other.click("#cg-generate")
+            set_number(page, "cg-count", 6)
+            set_number(page, "cg-temperature", 1)
+            page.fill("#cg-prompt textarea", "def merge_sort(values):\n")
             page.click("#cg-sample")
-            until(page, "document.querySelectorAll('#cg-lanes .own').length > 8")
-            until(page, "document.querySelectorAll('#cg-lanes g:not(.own)').length > 8")
+            both = ["'#cg-lanes .own').length > 60", "'#cg-lanes g:not(.own)').length > 20"]
+            until(page, " && ".join(f"document.querySelectorAll({many}" for many in both))
             assert int(page.get_attribute("#cg-lanes [data-steps]", "data-steps")) > before
             assert " lanes; in the steps shown: " in page.locator("#cg-lanes svg").first.get_attribute("aria-label")
             assert page.locator("#cg-lanes .cg-join svg").count() == 1

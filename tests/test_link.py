@@ -75,7 +75,8 @@ class TestPage:
             page.on("request", lambda request: asked.append(request.url))
             until(page, "document.querySelector('#cg-link .cg-note').textContent.includes('Opened from a link')")
             until(page, "document.querySelector('#cg-prompt textarea').value.includes('merge_sort')")
-            page.wait_for_timeout(300)
+            # The server has counted the prompt meanwhile: a run would have begun.
+            until(page, "/[1-9]\\d* prompt tokens/.test(document.querySelector('#cg-meter').textContent)")
             assert page.inner_text(".cg-state") == "ready"
             assert "merge_sort([]) == []" in page.input_value("#cg-checks textarea")
             page.click("#cg-generate")
