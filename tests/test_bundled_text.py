@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from codegen_ui.bundled.evaluate import asserted
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
 from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, standing
-from codegen_ui.bundled.naming import TAKEN, distinct
+from codegen_ui.bundled.loose import loose_drill
+from codegen_ui.bundled.naming import TAKEN, distinct, pieces, stitched
 from codegen_ui.bundled.objects import class_parts
 from codegen_ui.bundled.overlap import drop_overlapping, shared_runs, words_in
 from codegen_ui.bundled.packages import REQUIREMENTS, fetch_packages
@@ -28,8 +30,9 @@ from codegen_ui.bundled.phrasing import request, sentence, third_person, wrap
 from codegen_ui.bundled.realcode import describe_package, documents
 from codegen_ui.bundled.sandbox import network_namespace, run_program
 from codegen_ui.bundled.scripts import script_parts
+from codegen_ui.bundled.states import state_class
 from codegen_ui.bundled.store import read_documents
-from codegen_ui.bundled.suite import load_suite
+from codegen_ui.bundled.suite import SuiteTask, load_suite
 from codegen_ui.bundled.task import Task, load_tasks, parse_task
 from codegen_ui.bundled.variant import make_variant, rename
 from codegen_ui.bundled.writer import write_textbook
@@ -242,10 +245,10 @@ def test_the_words_of_held_out_tasks_are_not_in_the_tasks() -> None:
     sources += ["\n".join(task.names + task.wordings) for task in family_tasks() + everyday_tasks()]
     sources += [
         Path(f"codegen_ui/bundled/{name}").read_text(encoding="utf-8")
-        for name in ("drills.py", "objects.py", "scripts.py", "nouns.txt")
+        for name in ("drills.py", "loose.py", "objects.py", "states.py", "scripts.py", "nouns.txt")
     ]
     held_out = [task for task in load_suite() if task.held_out]
-    assert words_in(sources, [task.defined for task in held_out]) == set()
+    assert words_in(sources, [name for task in held_out for name in task.names_of_its_own]) == set()
     assert shared_runs(sources, [task.prompt for task in held_out], 5)[0] == 0
 
 
@@ -261,6 +264,11 @@ def test_an_opening_is_found_on_lines_of_its_own(text: str) -> None:
     opening = Opening("search", "Implement binary search", ("True",))
     assert standing([opening], text) == [opening]
     assert not standing([opening], "Implement binary search in Python")
+
+
+def test_the_names_of_a_held_out_task_are_what_it_defines_and_all_that_have_several_words() -> None:
+    prompt = "class Kiln:\n    def __init__(self, clay_pots, heat):\n"
+    assert SuiteTask("kiln", prompt, ("True",), True).names_of_its_own == ["Kiln", "clay_pots"]
 
 
 def test_there_are_sixty_first_things_and_most_are_kept_out() -> None:
@@ -285,9 +293,20 @@ def test_drawn_names_are_new_and_not_pythons() -> None:
     assert all(name.isidentifier() for name in names)
 
 
-def test_a_drill_speaks_only_of_its_own_parameters() -> None:
+def test_a_stitched_name_is_made_of_the_tokenizers_pieces() -> None:
+    draw = random.Random(6)
+    assert len(pieces()) > 1000
+    for _ in range(50):
+        name = stitched(draw)
+        assert name.isidentifier()
+        assert len(name) <= 16
+        assert any(name.startswith(piece) for piece in pieces())
+
+
+@pytest.mark.parametrize("write", [drill, loose_drill])
+def test_a_drill_uses_only_its_own_parameters(write: Callable[[random.Random], str]) -> None:
     draw = random.Random(2)
-    code = [text for text in (drill(draw) for _ in range(200)) if text.startswith("def ")]
+    code = [text for text in (write(draw) for _ in range(200)) if text.startswith("def ")]
     assert len(code) > 100
     for text in code:
         for function in ast.parse(text).body:
@@ -308,6 +327,24 @@ def test_a_composed_class_keeps_its_attributes_under_their_names() -> None:
         init = next(node for node in made.body if isinstance(node, ast.FunctionDef))
         stored = [node.targets[0].attr for node in init.body if isinstance(node, ast.Assign)]  # type: ignore[attr-defined]
         assert set(stored) >= {argument.arg for argument in init.args.args} - {"self"}
+
+
+def test_a_class_that_changes_what_it_keeps_has_every_attribute_that_its_methods_use() -> None:
+    draw = random.Random(7)
+    for _ in range(100):
+        made = ast.parse(state_class(draw)).body[0]
+        methods = [node for node in ast.walk(made) if isinstance(node, ast.FunctionDef)]
+        kept = [
+            {
+                node.attr
+                for node in ast.walk(method)
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
+            }
+            for method in methods
+        ]
+        assert methods[0].name == "__init__"
+        assert len(methods) > 1
+        assert all(used <= kept[0] for used in kept[1:])
 
 
 def test_scripts_are_programs_and_say_what_they_do() -> None:

@@ -60,7 +60,7 @@ the n-gram model (bytes, order 6, Witten-Bell) was trained on textbook documents
 ## Training
 
 {start}{hours:.1f} hours on 2 shared cores of an x86 CPU, {steps:,} steps, {tokens:.1f} million tokens, of which about
-{share:.0%} textbook. A rare word counts 0.2 in the loss where a document introduces it and 1.5 where it comes again, so
+{share:.0%} textbook. A rare word counts 0.2 in the loss where a document introduces it and 2 where it comes again, so
 that copying a name from a signature is learned rather than guessing names. Muon for the matrices (learning rate
 {muon_lr}), AdamW for the rest ({adam_lr}); the learning rate
 stayed constant and fell linearly to zero over the last {decay:.0%} of the time; windows of {windows};

@@ -124,7 +124,7 @@ def guard(examples: Path) -> Guard:
             SHORT_RUN: [task.prompt for task in tasks],
             LONG_RUN: [example.prompt for example in load_gallery(examples)],
         },
-        names=[task.defined for task in held_out],
+        names=[name for task in held_out for name in task.names_of_its_own],
         openings=[opening for opening in load_first_things() if guarded(opening)],
     )
 

@@ -192,7 +192,7 @@ def one(draw: random.Random, *, alone: bool) -> str:
         )
         names = names if len(set(names)) == len(names) else tuple(naming.distinct(draw, len(kinds), {name}))
     item = next(item for item in draw.sample(ITEMS, len(ITEMS)) if item not in (*names, name))
-    result = _replace_item(fill(expression, names), item)
+    result = replace_item(fill(expression, names), item)
     if draw.random() < 0.5:
         quote = draw.choice(("`{}`", "{}", "{}"))
         spoken = tuple(quote.format(each) for each in names)
@@ -233,5 +233,5 @@ def one(draw: random.Random, *, alone: bool) -> str:
     return code
 
 
-def _replace_item(expression: str, item: str) -> str:
+def replace_item(expression: str, item: str) -> str:
     return _swap(expression, "X", item)

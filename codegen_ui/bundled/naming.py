@@ -1,15 +1,21 @@
 """Names drawn at random, so that the only way to know what a body calls its parameter is to read the signature.
 
 A model that always sees `nums` after `def sum_list(` learns to write `nums`, whatever it was given.  Here a name is a
-word or two of a large vocabulary, or invented out of syllables, which the tokenizer cuts into several pieces.
+word or two of a large vocabulary, or invented out of syllables, which the tokenizer cuts into several pieces, or
+stitched together from its pieces: after `(` and after a space the same name begins with different tokens, and which
+belongs to which has to be learned for every one of them.
 """
 
 from __future__ import annotations
 
 import builtins
+import json
 import keyword
 import random
+from functools import cache
 from pathlib import Path
+
+from codegen_ui.bundled import CHECKPOINT_DIR
 
 ONSETS = (
     "b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z", "br", "ch", "cl", "cr",
@@ -25,9 +31,15 @@ NOUNS = Path(__file__).with_name("nouns.txt").read_text(encoding="utf-8").split(
 SHORT = [*"abcdefghjkmnpqrstuvwxyz", "aa", "bb", "n1", "n2", "x1", "x2", "y1", "v1", "v2", "w1", "p1", "p2", "a1", "b2"]
 QUALIFIERS = (
     "all", "new", "old", "my", "first", "second", "max", "min", "raw", "big", "small", "left", "right", "red", "blue",
-    "green", "daily", "weekly", "total", "extra", "spare", "given", "known", "local", "main", "other", "the",
+    "green", "daily", "weekly", "total", "extra", "spare", "given", "known", "local", "main", "other", "the", "next",
+    "last", "best", "start", "end", "top", "low", "high", "long", "short", "front", "rear", "inner", "outer", "free",
+    "full", "cold", "hot",
 )  # fmt: skip
-SUFFIXES = ("list", "count", "value", "size", "name", "data", "map", "set", "number", "index", "total", "rate", "in")
+SUFFIXES = (
+    "list", "count", "value", "size", "name", "data", "map", "set", "number", "index", "total", "rate", "in", "names",
+    "values", "prices", "sizes", "ages", "lengths", "widths", "costs", "marks", "points", "levels", "dates", "rows",
+    "price", "age", "width", "cost", "level", "limit", "id", "key", "label", "title", "kind", "color", "text", "part",
+)  # fmt: skip
 TAKEN = set(dir(builtins)) | set(keyword.kwlist) | set(keyword.softkwlist) | {"self", "cls"}
 
 
@@ -50,21 +62,47 @@ def word(draw: random.Random) -> str:
     return draw.choice(NOUNS) if draw.random() < 0.55 else invented(draw)
 
 
+@cache
+def pieces() -> tuple[str, ...]:
+    """The tokenizer's pieces of three lower-case letters or more, without the space before them."""
+    vocabulary = json.loads((CHECKPOINT_DIR / "vocab.json").read_text(encoding="utf-8"))
+    bare = {
+        piece.removeprefix("\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}") for piece in vocabulary
+    }  # a space before it
+    return tuple(
+        sorted(piece for piece in bare if len(piece) > 2 and piece.isascii() and piece.islower() and piece.isalpha())
+    )
+
+
+def stitched(draw: random.Random) -> str:
+    """One to three of the tokenizer's pieces, of 16 letters at most."""
+    word = "".join(draw.choice(pieces()) for _ in range(draw.choice((1, 1, 2, 2, 3))))
+    return word[:16]
+
+
+def stem(draw: random.Random) -> str:
+    """A word to call something by: a real one, an invented one, or one of the tokenizer's pieces."""
+    return stitched(draw) if draw.random() < 0.4 else word(draw)
+
+
 def identifier(draw: random.Random, taken: set[str], many: bool = False) -> str:
     """A variable name that is neither Python's nor in `taken`; `many` makes it a plural now and then."""
     while True:
         kind = draw.random()
+        last = plural(stem(draw)) if many and draw.random() < 0.7 else stem(draw)
         name: str
-        if kind < 0.12:
+        if kind < 0.10:
             name = draw.choice(SHORT)
-        elif kind < 0.62:
-            name = plural(word(draw)) if many and draw.random() < 0.7 else word(draw)
-        elif kind < 0.78:
-            name = f"{draw.choice(QUALIFIERS)}_{plural(word(draw)) if many else word(draw)}"
-        elif kind < 0.90:
-            name = f"{word(draw)}_{draw.choice(SUFFIXES)}"
+        elif kind < 0.50:
+            name = last
+        elif kind < 0.64:
+            name = f"{draw.choice(QUALIFIERS)}_{last}"
+        elif kind < 0.76:
+            name = f"{stem(draw)}_{draw.choice(SUFFIXES)}"
+        elif kind < 0.95:
+            name = f"{stem(draw)}_{last}"
         else:
-            name = f"{word(draw)}_{plural(word(draw)) if many else word(draw)}"
+            name = f"{stem(draw)}_{stem(draw)}_{last}"
         if name not in taken and name not in TAKEN:
             return name
 
@@ -79,5 +117,5 @@ def distinct(draw: random.Random, count: int, taken: set[str]) -> tuple[str, ...
 
 def class_name(draw: random.Random) -> str:
     """`Lantern`, `RedLantern` or `Morvak`."""
-    first = word(draw).capitalize()
+    first = stem(draw).capitalize()
     return first if draw.random() < 0.75 else draw.choice(QUALIFIERS).capitalize() + first

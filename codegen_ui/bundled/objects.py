@@ -67,6 +67,15 @@ LIST_METHODS: tuple[Method, ...] = (
     ("list the A", "show", "", "for item in self.A:\n    print(item)", "()"),
     ("check whether something is among the A", "contains", "item", "return item in self.A", "(3)"),
 )  # fmt: skip
+# what a thing does, said by the method's name alone: to its number, or to who listens
+CHANGES = (
+    ("fill", "+"), ("drain", "-"), ("charge", "+"), ("pay", "-"), ("earn", "+"), ("spend", "-"), ("deposit", "+"),
+    ("withdraw", "-"), ("grow", "+"), ("shrink", "-"), ("load", "+"), ("unload", "-"), ("raise_by", "+"), ("lower_by", "-"),
+)  # fmt: skip
+NOISES = (
+    "meow", "beep", "honk", "sing", "quack", "ring", "jump", "run", "sleep", "roar", "speak", "drive", "fly", "swim", "dance",
+    "purr", "moo", "whistle", "eat", "walk", "teach", "work", "stop", "start", "shine", "spin", "roll_over", "buzz", "play",
+)  # fmt: skip
 PAIR_METHODS: tuple[Method, ...] = (
     ("return the product of A and B", "product", "", "return self.A * self.B", "()"),
     ("return A times B", "area", "", "return self.A * self.B", "()"),
@@ -83,7 +92,9 @@ def class_text(draw: random.Random) -> tuple[str, str, str]:
     """(a request in words, the class as code without its docstring, its docstring); the class was used once."""
     plain = draw.random() < 0.5
     name = draw.choice(ENTITIES) if plain or draw.random() < 0.3 else naming.class_name(draw)
-    kinds = draw.choice(("s", "n", "sn", "sn", "nn", "nn", "sl", "l", "ss", "snn", "ssn", "nnn", "nsl"))
+    kinds = draw.choice(
+        ("s", "n", "sn", "sn", "nn", "nn", "sl", "l", "ss", "snn", "ssn", "nnn", "nsl", "nnnn", "snnsn")
+    )
     attributes: list[str] = []
     for kind in kinds:
         known = [a for a in KINDS[kind][0] if a not in attributes]
@@ -113,6 +124,13 @@ def choose_methods(attributes: list[str], kinds: str, draw: random.Random) -> li
         offered += [_about(method, attribute) for method in draw.sample(KINDS[kind][1], 3)]
     if len(numbers) > 1:
         offered += [_about(method, *numbers[:2]) for method in PAIR_METHODS]
+    changed = [(verb, verb, "amount", f"self.{n} {sign}= amount", "(2)") for n in numbers for verb, sign in CHANGES]
+    offered += draw.sample(changed, min(2, len(changed)))
+    texts = [a for a, k in zip(attributes, kinds, strict=True) if k == "s"]
+    noise = draw.choice(NOISES)
+    shown = f'f"{{self.{texts[0]}}} can {noise}!"' if texts and draw.random() < 0.4 else f'"{phrasing.capital(noise)}!"'
+    body = f"print({shown})" if draw.random() < 0.6 else f"return {shown}"
+    offered += [(noise.replace("_", " "), noise, "", body, "()")] * draw.choice((0, 1, 2))
     draw.shuffle(offered)
     chosen: dict[str, Method] = {}
     for method in offered[: draw.choice((0, 1, 1, 2, 2, 3))]:
@@ -177,7 +195,10 @@ def docstring(name: str, attributes: list[str], methods: list[Method], draw: ran
     if methods and draw.random() < 0.55:
         said = [method[0] for method in methods]
         names = [method[1] for method in methods]
-        text += draw.choice((f" that can {listed(said)}", f"; it can {listed(said)}", f", with the methods {listed(names)}", f". Methods: {', '.join(names)}"))  # fmt: skip
+        if draw.random() < 0.3:
+            parts = [*(article(a) for a in attributes), *names] if draw.random() < 0.5 else [*attributes, *names]
+            return phrasing.capital(f"{article(name.lower())} with {listed(parts)}.")
+        text += draw.choice((f" that can {listed(said)}", f" that can {listed(said)}", f"; it can {listed(said)}", f", with the methods {listed(names)}", f". Methods: {', '.join(names)}"))  # fmt: skip
     return text[0].upper() + text[1:] + "."
 
 

@@ -28,6 +28,11 @@ class SuiteTask:
         found = re.search(r"^(?:def|class) (\w+)", self.prompt, flags=re.MULTILINE)
         return found[1] if found else ""
 
+    @property
+    def names_of_its_own(self) -> list[str]:
+        """`defined`, and every name of several words in the prompt: parameters, attributes, methods."""
+        return [self.defined, *sorted(set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", self.prompt)) - {self.defined})]
+
 
 def load_suite(path: Path = SUITE) -> list[SuiteTask]:
     """Every task, in order. Raises ValueError where one has no prompt or no checks."""

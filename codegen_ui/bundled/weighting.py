@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 WORD = re.compile(r"\w+")
 RARE = 0.01  # a word in fewer than this share of the documents is rare
 UNIT = 10  # weights are stored as whole tenths
-FIRST, COPY = 2, 15  # of a rare word that comes again, and of its coming again
+FIRST, COPY = 2, 20  # of a rare word that comes again, and of its coming again
 
 
 def document_counts(texts: Iterable[str]) -> Counter[str]:

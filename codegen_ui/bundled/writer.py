@@ -14,14 +14,17 @@ from codegen_ui.bundled.english import examples, plain_english, title
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
 from codegen_ui.bundled.followups import main_block, tests
+from codegen_ui.bundled.loose import loose_drill
 from codegen_ui.bundled.objects import class_parts
 from codegen_ui.bundled.scripts import script_parts
+from codegen_ui.bundled.states import state_class
 from codegen_ui.bundled.task import Task, indent, load_tasks, split_list
 from codegen_ui.bundled.variant import Variant, definition, make_variant, rename, simple_calls
 
 INVENT = 0.5  # how often a function's parameters get names of their own
-# shares of the documents: tasks of the files and tables, drills, composed classes, scripts
-SHARES = {"task": 0.60, "drill": 0.12, "object": 0.12, "script": 0.16}
+# shares of the documents: tasks of the files and tables, drills and loosely worded ones, composed classes and such that
+# change what they keep, scripts
+SHARES = {"task": 0.42, "drill": 0.10, "loose": 0.16, "object": 0.11, "state": 0.08, "script": 0.13}
 
 
 def write_textbook(seed: int, count: int) -> list[str]:
@@ -36,6 +39,10 @@ def write_textbook(seed: int, count: int) -> list[str]:
         kind = draw.choices(tuple(SHARES), tuple(SHARES.values()))[0]
         if kind == "drill":
             texts.add(drill(draw))
+        elif kind == "loose":
+            texts.add(loose_drill(draw))
+        elif kind == "state":
+            texts.add(state_class(draw))
         elif kind == "object":
             texts.add(with_request(*class_parts(draw), [], draw, alone=0.45))
         elif kind == "script":
