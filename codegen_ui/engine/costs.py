@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MAX_STALL_STEPS = 2.1
+MAX_STALL_STEPS = 1.9
 """A step that also prefills should take this many pure decode steps; the longest is to stay under 3."""
 IDLE_STEP_SECONDS = 0.25
 """How long a step may take while nobody decodes: how late a stop or a newcomer is noticed."""
