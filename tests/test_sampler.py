@@ -6,6 +6,7 @@ import itertools
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import (
@@ -17,7 +18,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from codegen_ui.engine.sampler import BROKEN, RowParams, Sampler, draw_apart, draw_together
+from codegen_ui.engine.sampler import BROKEN, RowParams, Sampler, columns_of, draw_apart, draw_together
 from codegen_ui.engine.uniforms import UniformStream
 from codegen_ui.request import SamplingParams
 
@@ -30,16 +31,10 @@ def random_logits(rows: int, seed: int = 0, scale: float = 3.0) -> torch.Tensor:
     return torch.randn(rows, VOCABULARY, generator=torch.Generator().manual_seed(seed)) * scale
 
 
-def seen(ids: list[int]) -> torch.Tensor:
-    mask = torch.zeros(VOCABULARY, dtype=torch.bool)
-    mask[ids] = True
-    return mask
-
-
 def row(uniform: float = 0.5, history: list[int] | None = None, **params: float) -> RowParams:
     sampling = SamplingParams(**{"temperature": 1.0, "top_p": 1.0} | params)  # type: ignore[arg-type]
     penalised = sampling.repetition_penalty != 1
-    return RowParams(sampling, uniform, seen(history or HISTORY) if penalised else None)
+    return RowParams(sampling, uniform, np.array(sorted(set(history or HISTORY))) if penalised else None)
 
 
 def theirs(logits: torch.Tensor, params: SamplingParams, history: list[int]) -> torch.Tensor:
@@ -169,13 +164,13 @@ def test_a_row_that_is_not_finite_draws_no_token_and_harms_no_other(values: dict
 
 def test_sampling_needs_nothing_from_another_device() -> None:
     """On `meta` any tensor that was made on the CPU by mistake raises."""
-    mask = torch.zeros(VOCABULARY, dtype=torch.bool, device="meta")
+    ids = np.array([3, 5, 700])
     params = [
         SamplingParams(temperature=0),
         SamplingParams(temperature=1, top_p=1),
         SamplingParams(temperature=0.5, top_p=0.9, top_k=10, min_p=0.1, repetition_penalty=1.2),
     ]
-    rows = [RowParams(one, 0.5, mask if one.repetition_penalty != 1 else None) for one in params]
+    rows = [RowParams(one, 0.5, ids if one.repetition_penalty != 1 else None) for one in params]
     logits = torch.empty(3, VOCABULARY, device="meta")
     tokens = Sampler(DECODABLE)._tokens(logits, rows)
     assert (tokens.device.type, tokens.shape, tokens.dtype) == ("meta", (3,), torch.int64)
@@ -197,6 +192,6 @@ def test_all_rows_at_once_draw_the_tokens_that_each_draws_apart() -> None:
         )
         for _ in range(200)
     ]
-    assert draw_together(logits, rows).tolist() == draw_apart(logits, rows).tolist()
+    assert draw_together(logits, columns_of(rows, logits)).tolist() == draw_apart(logits, rows).tolist()
     plain = [RowParams(SamplingParams(temperature=0.8), uniform=generator.random()) for _ in range(200)]
-    assert draw_together(logits, plain).tolist() == draw_apart(logits, plain).tolist()
+    assert draw_together(logits, columns_of(plain, logits)).tolist() == draw_apart(logits, plain).tolist()

@@ -1,19 +1,27 @@
-"""Top-k, top-p, min-p and the draw itself, for many rows with settings of their own."""
+"""Penalty, top-k, top-p, min-p and the draw itself, for many rows with settings of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from codegen_ui.engine.seen import TokenIds
 from codegen_ui.request import SamplingParams
+
+SETTINGS = 6
+"""Of each row: its uniform number, temperature, top-k, top-p, min-p and repetition penalty."""
+NONE: TokenIds = np.zeros(1, dtype=np.int64)
+"""Stands for no token at all: one that a penalty of 1 leaves as it is."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Settings of rows on the device, `[rows, 1]` each, brought there in one copy; what no row asks for is None.
+    """Settings of rows on the device, `[rows, 1]` each, brought there in one copy that nobody waits for; what no row
+    asks for is None.
 
     Attributes:
         uniform: in [0, 1), fp64 where the device has it.
@@ -21,6 +29,8 @@ class Columns:
         top_k: int64; 0 keeps all.
         top_p: fp32; 2 for rows without.
         min_p: fp32.
+        penalty: fp32; 1 for rows without.
+        seen: int64 `[rows, most that a row has]`, the tokens that the penalty concerns, some of them more than once.
     """
 
     uniform: Tensor
@@ -29,28 +39,58 @@ class Columns:
     top_k: Tensor | None
     top_p: Tensor | None
     min_p: Tensor | None
+    penalty: Tensor | None = None
+    seen: Tensor | None = None
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[SamplingParams, float]], device: torch.device) -> Columns:
-        """Of each row's settings and its uniform number."""
-        values = [(u, s.temperature, s.top_k, s.top_p if s.top_p < 1 else 2.0, s.min_p) for s, u in rows]
-        table = torch.tensor(values, dtype=torch.float32 if device.type == "mps" else torch.float64)
-        if device.type == "cuda":
-            # From pinned memory nobody waits for the copy.
-            table = table.pin_memory()
-        uniform, temperature, top_k, top_p, min_p = table.to(device, non_blocking=True).chunk(5, dim=1)
+    def of(
+        cls,
+        rows: Sequence[tuple[SamplingParams, float]],
+        device: torch.device,
+        seen: Sequence[TokenIds | None] = (),
+    ) -> Columns:
+        """Of each row's settings and its uniform number; `seen`, where it is given, are each row's distinct tokens."""
+        width = max((len(ids) for ids in seen if ids is not None), default=0)
+        # Whole numbers are exact in it: up to 2^24 even in fp32, and no vocabulary has more.
+        table = torch.empty(
+            (len(rows), SETTINGS + width),
+            dtype=torch.float32 if device.type == "mps" else torch.float64,
+            pin_memory=device.type == "cuda",
+        )
+        for place, (s, u), ids in zip(table.numpy(), rows, seen or [None] * len(rows), strict=True):
+            known = NONE if ids is None or not len(ids) else ids
+            factor = 1.0 if known is NONE else s.repetition_penalty
+            place[:SETTINGS] = (u, s.temperature, s.top_k, s.top_p if s.top_p < 1 else 2.0, s.min_p, factor)
+            # What is left of the width names the first again: a token is penalised once, however often it is named.
+            place[SETTINGS:] = known[0]
+            place[SETTINGS : SETTINGS + len(known)] = known
+        table = table.to(device, non_blocking=True)
+        uniform, temperature, top_k, top_p, min_p, penalty = table[:, :SETTINGS].chunk(SETTINGS, dim=1)
+        greedy = temperature == 0
         return cls(
             uniform,
-            torch.where(temperature > 0, temperature, 1.0).float(),
-            temperature == 0,
+            temperature.masked_fill(greedy, 1.0).float(),
+            greedy,
             top_k.long() if any(s.top_k for s, _ in rows) else None,
             top_p.float() if any(s.top_p < 1 for s, _ in rows) else None,
             min_p.float() if any(s.min_p > 0 for s, _ in rows) else None,
+            penalty.float() if width else None,
+            table[:, SETTINGS:].long() if width else None,
         )
 
     @property
     def filtered(self) -> bool:
         return self.top_k is not None or self.top_p is not None or self.min_p is not None
+
+
+def penalised(scores: Tensor, columns: Columns) -> Tensor:
+    """Scores `[rows, ids]` after the repetition penalty, as transformers has it: each seen token's once, however often
+    it was seen."""
+    if columns.seen is None or columns.penalty is None:
+        return scores
+    found = scores.gather(1, columns.seen)
+    changed = torch.where(found < 0, found * columns.penalty, found / columns.penalty)
+    return scores.scatter(1, columns.seen, changed)
 
 
 def has_filter(params: SamplingParams) -> bool:
@@ -67,7 +107,7 @@ def kept(values: Tensor, total: Tensor, columns: Columns) -> tuple[Tensor, Tenso
     unsure = torch.zeros_like(values[:, 0], dtype=torch.bool)
     if columns.top_k is not None:
         # Ties with the k-th stay, as in transformers.
-        last = torch.where(columns.top_k > 0, columns.top_k, count).clamp_max(count) - 1
+        last = columns.top_k.masked_fill(columns.top_k == 0, count).clamp_max(count) - 1
         keep = values >= values.gather(1, last)
         limited = torch.logsumexp(values.masked_fill(~keep, -torch.inf), dim=-1, keepdim=True)
         inside = (columns.top_k > 0) & (columns.top_k < count)

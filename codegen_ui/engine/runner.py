@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.decoders import Cache, Decoder
 from codegen_ui.engine.model.layout import Segment
 from codegen_ui.engine.sampler import Drawn, RowParams, Sampler
 from codegen_ui.engine.scheduler import Copy, StepPlan, Work
+from codegen_ui.engine.seen import Seen
 from codegen_ui.engine.sequence import SequenceState
+from codegen_ui.engine.trust import trusted_sampler
 from codegen_ui.request import SamplingParams
 
 WARM_UP_ROWS = (1, 2, 4, 8)
 WARM_UP_PREFILL = 32
 LIKELIEST = RowParams(SamplingParams(temperature=0))
-
-
-@dataclass
-class Seen:
-    """`bool [vocab]`, the first `count` tokens of a sequence, for its repetition penalty."""
-
-    mask: Tensor
-    count: int = 0
 
 
 class Runner:
@@ -47,6 +39,7 @@ class Runner:
     @torch.inference_mode()
     def warm_up(self, costs: StepCosts) -> None:
         """A few steps in slot 0, which allocate what the first visitor would otherwise wait for and teach `costs`."""
+        self._sampler = trusted_sampler(self._sampler.decodable, self._model.config.vocab_size, self._model.device)
         length = min(WARM_UP_PREFILL, self._cache.length)
         self._timed(length, 1)  # pays for allocations
         for rows in WARM_UP_ROWS:
@@ -105,26 +98,20 @@ class Runner:
             return [LIKELIEST]
         first = len(sequence.tokens) - sequence.prompt_tokens
         greedy = sequence.sampling.temperature == 0
+        seen = self._seen_by(sequence)
         rows = []
         for offset in range(len(draft) + 1):
-            seen = self._mask(sequence)
-            if seen is not None and offset:
-                seen = seen.clone()
-                seen[draft[:offset]] = True
+            ids = None if seen is None else seen.also(draft[:offset]) if offset else seen.ids
             uniform = 0.0 if greedy else sequence.uniforms[first + offset]
-            rows.append(RowParams(sequence.sampling, uniform, seen, sequence.logprobs))
+            rows.append(RowParams(sequence.sampling, uniform, ids, sequence.logprobs))
         return rows
 
-    def _mask(self, sequence: SequenceState) -> Tensor | None:
+    def _seen_by(self, sequence: SequenceState) -> Seen | None:
         """The tokens so far, where a repetition penalty concerns them."""
         if sequence.sampling.repetition_penalty == 1:
             return None
-        seen = self._seen.get(sequence)
-        if seen is None:
-            mask = torch.zeros(self._model.config.vocab_size, dtype=torch.bool, device=self._model.device)
-            seen = self._seen[sequence] = Seen(mask)
-        new = sequence.tokens[seen.count :]
-        if new:
-            seen.mask[torch.tensor(new, dtype=torch.int64).to(seen.mask.device)] = True
-            seen.count = len(sequence.tokens)
-        return seen.mask
+        if sequence not in self._seen:
+            self._seen[sequence] = Seen(self._sampler.decodable)
+        seen = self._seen[sequence]
+        seen.follow(sequence.tokens)
+        return seen

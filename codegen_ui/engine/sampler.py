@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from codegen_ui.engine.filters import Columns, draw, has_filter, kept
+from codegen_ui.engine.filters import Columns, draw, has_filter, kept, penalised
+from codegen_ui.engine.seen import TokenIds
 from codegen_ui.request import MAX_LOGPROBS, SamplingParams
 
 FIRST_CANDIDATES = 64
@@ -29,13 +30,13 @@ class RowParams:
 
     Attributes:
         uniform: in [0, 1); unused when greedy.
-        seen: `bool [vocab]`, the tokens that the repetition penalty concerns; None without a penalty.
+        seen: the distinct tokens that the repetition penalty concerns, all of them decodable; None without a penalty.
         logprobs: whether to report them.
     """
 
     sampling: SamplingParams
     uniform: float = 0.0
-    seen: Tensor | None = None
+    seen: TokenIds | None = None
     logprobs: bool = False
 
 
@@ -53,18 +54,22 @@ class Sampler:
 
     Args:
         decodable: ids from this one on have no text and are never drawn (CodeGen: 50295 of 51200).
+        on_host: compute on the CPU, whatever device the logits are on.
     """
 
-    def __init__(self, decodable: int) -> None:
+    def __init__(self, decodable: int, *, on_host: bool = False) -> None:
         self.decodable = decodable
+        self._on_host = on_host
 
     def draw(self, logits: Tensor, rows: Sequence[RowParams]) -> list[Drawn]:
         """One token per row of `logits`, fp32 `[rows, vocab]` on any device; one copy to the host.
 
         A row that holds NaN or an infinity (half precision overflowed, say) draws `BROKEN` and harms no other row.
         """
+        if self._on_host:
+            logits = logits.cpu()
         finite = torch.isfinite(logits.sum(-1))
-        tokens = torch.where(finite, self._tokens(logits, rows), BROKEN)
+        tokens = self._tokens(logits, rows).masked_fill(~finite, BROKEN)
         if not any(row.logprobs for row in rows):
             return [Drawn(token) for token in tokens.tolist()]
         packed = self._with_logprobs(logits, tokens).tolist()
@@ -72,7 +77,7 @@ class Sampler:
 
     def probabilities(self, logits: Tensor, rows: Sequence[RowParams]) -> Tensor:
         """The distribution that each row's token is drawn from, `[rows, vocab]`; greedy rows have one 1."""
-        scores = self._scores(logits, rows)
+        scores = penalised(logits[:, : self.decodable], columns_of(rows, logits))
         result = torch.zeros_like(scores)
         for index, row in enumerate(rows):
             one = scores[index : index + 1]
@@ -85,32 +90,22 @@ class Sampler:
                 continue
             count, whole = _first_count(one, [row]), torch.tensor(False)
             while not whole:
-                weights, ids, whole = _filtered(one, columns_of([row], one), count)
+                weights, ids, whole = _filtered(one, settings_of([row], one), count)
                 whole, count = whole | (count == one.shape[-1]), min(one.shape[-1], count * 16)
             result[index].scatter_(0, ids[0], weights[0] / weights.sum())
         return result
 
     def _tokens(self, logits: Tensor, rows: Sequence[RowParams]) -> Tensor:
         """int64 `[rows]` on the logits' device."""
-        scores = self._scores(logits, rows)
-        if all(row.sampling.temperature == 0 for row in rows):
-            return scores.argmax(-1)
-        return draw_apart(scores, rows) if scores.device.type == "cpu" else draw_together(scores, rows)
-
-    def _scores(self, logits: Tensor, rows: Sequence[RowParams]) -> Tensor:
-        """Logits of the decodable ids after the repetition penalty, `[rows, decodable]`; a view where there is none."""
         scores = logits[:, : self.decodable]
-        penalised = [index for index, row in enumerate(rows) if row.seen is not None]
-        if not penalised:
-            return scores
-        scores = scores.clone()
-        for index in penalised:
-            row = rows[index]
-            assert row.seen is not None
-            penalty, score = row.sampling.repetition_penalty, scores[index]
-            changed = torch.where(score < 0, score * penalty, score / penalty)
-            scores[index] = torch.where(row.seen[: self.decodable], changed, score)
-        return scores
+        greedy = all(row.sampling.temperature == 0 for row in rows)
+        if greedy and all(row.seen is None for row in rows):
+            return scores.argmax(-1)
+        columns = columns_of(rows, logits)
+        scores = penalised(scores, columns)
+        if greedy:
+            return scores.argmax(-1)
+        return draw_apart(scores, rows) if scores.device.type == "cpu" else draw_together(scores, columns)
 
     def _with_logprobs(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """fp32 `[rows, 2 + 2 * 5]`: token, its logprob, top ids, their logprobs. fp32 holds ids up to 2^24."""
@@ -129,21 +124,21 @@ def unpack(values: Sequence[float], logprobs: bool) -> Drawn:
     return Drawn(int(values[0]), values[1], tuple(zip(ids, values[2 + count :], strict=True)))
 
 
-def draw_together(scores: Tensor, rows: Sequence[RowParams]) -> Tensor:
+def draw_together(scores: Tensor, columns: Columns) -> Tensor:
     """int64 `[rows]`, all rows by the same operators: few launches, one sort, and no look at the host in between."""
-    columns = columns_of(rows, scores)
     heated = scores / columns.temperature
     if columns.filtered:
         values, ids = heated.sort(-1, descending=True)
         weights, _ = kept(values, torch.logsumexp(heated, dim=-1, keepdim=True), columns)
-        drawn = draw(weights, ids, columns.uniform)
+        weights = torch.zeros_like(heated).scatter_(1, ids, weights)
     else:
-        drawn = draw(heated.softmax(-1), None, columns.uniform)
+        weights = heated.softmax(-1)
+    drawn = draw(weights, None, columns.uniform)
     return torch.where(columns.greedy[:, 0], scores.argmax(-1), drawn)
 
 
 def draw_apart(scores: Tensor, rows: Sequence[RowParams]) -> Tensor:
-    """int64 `[rows]`, the same tokens for a CPU: each row costs only what it asks for."""
+    """int64 `[rows]`, the same tokens for a CPU: each row costs only what it asks for. Penalties are in `scores`."""
     members: dict[str, list[int]] = {"greedy": [], "plain": [], "filtered": []}
     for index, row in enumerate(rows):
         kind = "filtered" if has_filter(row.sampling) else "plain"
@@ -157,7 +152,7 @@ def draw_apart(scores: Tensor, rows: Sequence[RowParams]) -> Tensor:
         if kind == "greedy":
             tokens[where] = picked.argmax(-1)
             continue
-        columns = columns_of([rows[index] for index in indexes], scores)
+        columns = settings_of([rows[index] for index in indexes], scores)
         heated = picked / columns.temperature
         if kind == "plain":
             tokens[where] = draw(heated.softmax(-1), None, columns.uniform)
@@ -168,6 +163,12 @@ def draw_apart(scores: Tensor, rows: Sequence[RowParams]) -> Tensor:
 
 
 def columns_of(rows: Sequence[RowParams], like: Tensor) -> Columns:
+    """All that rows ask for, on the device of `like`."""
+    return Columns.of([(row.sampling, row.uniform) for row in rows], like.device, [row.seen for row in rows])
+
+
+def settings_of(rows: Sequence[RowParams], like: Tensor) -> Columns:
+    """The same but for penalties."""
     return Columns.of([(row.sampling, row.uniform) for row in rows], like.device)
 
 
@@ -188,7 +189,7 @@ def _first_count(scores: Tensor, rows: Sequence[RowParams]) -> int:
 
 def _draw_filtered(scores: Tensor, rows: Sequence[RowParams], count: int) -> Tensor:
     """int64 `[rows]`: tokens of rows that have a filter."""
-    columns = columns_of(rows, scores)
+    columns = settings_of(rows, scores)
     weights, ids, whole = _filtered(scores, columns, count)
     drawn = draw(weights, ids, columns.uniform)
     if count == scores.shape[-1] or bool(whole.all()):

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from codegen_ui.engine.kv.cache import CacheWrites, KVCache
 from codegen_ui.engine.model.activation import gelu_tanh_
-from codegen_ui.engine.model.attention import GroupAttention, attention_of
+from codegen_ui.engine.model.attention import Attention, attention_of
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.layout import Segment, StepLayout, lay_out
+from codegen_ui.engine.model.layout import Segment, lay_out
 from codegen_ui.engine.model.linear import Linear, make_linear
 from codegen_ui.engine.model.rotary import Rotary, Rotation
 from codegen_ui.engine.model.shapes import parameter_count
@@ -46,7 +46,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class StepTensors:
-    """A plan on the device, and the buffer through which every layer passes, with the views of it that they use.
+    """A step on the device, and the buffer through which every layer passes, with the views of it that they use.
 
     Attributes:
         projected: the buffer `[rows, n_embd * 3 + inner]`: values, keys, queries and the MLP's hidden units of a row.
@@ -62,7 +62,7 @@ class StepTensors:
     units: Tensor
     rotation: Rotation
     writes: CacheWrites
-    groups: tuple[GroupAttention, ...]
+    attentions: tuple[Attention, ...]
     logits: Tensor | None
 
 
@@ -178,29 +178,44 @@ class CodeGenModel:
         count = len(plan.tokens)
         sizes = (count, count, count, len(plan.logits))
         tokens, positions, slots, logits = numbers.to(self.device, non_blocking=True).split_with_sizes(sizes)
-        tensors = self._tensors(plan, positions, slots, logits, cache)
-        hidden = functional.embedding(tokens, self._embedding).to(self.dtype)
-        for index in range(len(self._layers)):
-            hidden = self._block(index, hidden, tensors)
-        return self._head(self._norm(hidden, self._norm_weight, self._norm_bias)).float()
+        spans = [span for group in plan.groups for span in group.spans]
+        tensors = self.bind(
+            positions,
+            lambda queries: tuple(attention_of(group, queries, positions, cache) for group in plan.groups),
+            lambda value_key: cache.writes(value_key, spans, slots, positions),
+            None if plan.logits == tuple(range(count)) else logits,
+        )
+        return self.forward(tokens, tensors).float()
 
-    def _tensors(
-        self, plan: StepLayout, positions: Tensor, slots: Tensor, logits: Tensor, cache: KVCache
+    def bind(
+        self,
+        positions: Tensor,
+        attentions: Callable[[Tensor], tuple[Attention, ...]],
+        writes: Callable[[Tensor], CacheWrites],
+        logits: Tensor | None = None,
     ) -> StepTensors:
-        d, heads, rows = self.config.n_embd, self.config.n_head, len(plan.tokens)
+        """A buffer for rows at these `positions` `[rows]`, with its views given to what works on them: the queries
+        `[rows, n_head, head_dim]` to `attentions`, values and keys `[rows, 2, n_head, head_dim]` to `writes`."""
+        d, heads, rows = self.config.n_embd, self.config.n_head, positions.shape[0]
         projected = torch.empty(rows, 3 * d + self.config.inner, device=self.device, dtype=self.dtype)
         value_key = projected[:, : 2 * d].view(rows, 2, heads, -1)
         key_query = projected[:, d : 3 * d].view(rows, 2 * heads, -1)
-        parts = [attention_of(group, key_query[:, heads:], positions, cache) for group in plan.groups]
         return StepTensors(
             projected,
             attended=projected[:, 2 * d :],
             units=projected[:, 3 * d :],
             rotation=self._rotary.bind(key_query, positions),
-            writes=cache.writes(value_key, [span for group in plan.groups for span in group.spans], slots, positions),
-            groups=tuple(parts),
-            logits=None if plan.logits == tuple(range(rows)) else logits,
+            writes=writes(value_key),
+            attentions=attentions(key_query[:, heads:]),
+            logits=logits,
         )
+
+    def forward(self, tokens: Tensor, tensors: StepTensors) -> Tensor:
+        """Logits of the rows wanted, in the model's dtype, of `tokens` int64 `[rows]` that `tensors` was bound for."""
+        hidden = functional.embedding(tokens, self._embedding).to(self.dtype)
+        for index in range(len(self._layers)):
+            hidden = self._block(index, hidden, tensors)
+        return self._head(self._norm(hidden, self._norm_weight, self._norm_bias))
 
     def _block(self, index: int, hidden: Tensor, tensors: StepTensors) -> Tensor:
         """One layer: `hidden` `[rows, n_embd]` is changed in place and returned, by the last only its rows wanted."""
@@ -208,8 +223,8 @@ class CodeGenModel:
         layer.inputs(self._norm(hidden, layer.norm_weight, layer.norm_bias), out=tensors.projected)
         tensors.rotation()
         tensors.writes(index)
-        for group in tensors.groups:
-            group.attend(index)
+        for attention in tensors.attentions:
+            attention.attend(index)
         attended, units = tensors.attended, tensors.units
         if tensors.logits is not None and index == len(self._layers) - 1:
             hidden, attended = hidden[tensors.logits], attended[tensors.logits]
