@@ -13,6 +13,7 @@ from codegen_ui.bench.server import Server
 VISITORS, SECONDS = 8, 6.0
 
 
+@pytest.mark.model
 @pytest.mark.skipif(sys.platform != "linux", reason="visitors have loopback addresses of their own, and /proc is read")
 def test_visitors_who_come_by_page_and_api_cancel_and_vanish() -> None:
     with Server("--model", "bundled", "--slots", "4") as server:

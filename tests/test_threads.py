@@ -74,6 +74,7 @@ def test_the_least_quota_of_all_groups_around_this_process_counts(tmp_path: Path
     assert cpu_quota(root, own) == 3.0
 
 
+@pytest.mark.model
 def test_threads_are_as_asked_for_or_as_the_quota_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 

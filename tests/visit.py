@@ -34,6 +34,7 @@ def bundled_page(**options: Any) -> Iterator[str]:
     """The address of the real app over the bundled checkpoint, which is ready."""
     if not CHECKPOINT.is_file():
         pytest.skip("the bundled checkpoint is not in this checkout")
+    pytest.importorskip("torch")
     chosen = Options(model=("bundled",), **options)
     service = make_service(chosen, Announcer("", print))
     with running(create_app(service, build_page(service, load_gallery(EXAMPLES)), chosen)) as address:
