@@ -39,7 +39,7 @@ class Gate:
         self._keys = None if keys is None else [digest(key) for key in keys]
         self._users = users
         self._hasher = PasswordHasher()
-        self._nobody = self._hasher.hash(secrets.token_hex())
+        self._nobody = "" if users is None else self._hasher.hash(secrets.token_hex())
         self._failures = Rate(FAILURES_A_MINUTE, "wrong passwords or keys")
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._secret = secrets.token_bytes(32)
