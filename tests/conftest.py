@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 from browser import chromium
+from hypothesis import settings
 from torchless import needs_torch
 
 WITHOUT_TORCH = importlib.util.find_spec("torch") is None
 """As on the Pythons that the whole check tests beside the first: torch's builds for them are several GB."""
 collect_ignore = [str(path) for path in Path(__file__).parent.glob("test_*.py") if WITHOUT_TORCH and needs_torch(path)]
+
+# A machine that is busy with something else is no fault of what is tested.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
