@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from humanize import naturalsize
 
+from codegen_ui.escaping import one_line
 from codegen_ui.generation import ModelInfo
 from codegen_ui.status import ModelStatus, Phase
 
@@ -48,10 +49,12 @@ class Announcer:
 
 
 def say(line: str) -> None:
-    """A line to the terminal. Where nobody reads it any more (`app.py | head`) or the disk behind it is full, the
-    playground goes on without a word."""
+    """A line to the terminal, whatever is in it.
+
+    Where nobody reads it any more (`app.py | head`) or the disk behind it is full, the playground goes on without it.
+    """
     try:
-        print(line, flush=True)
+        print(one_line(line), flush=True)
     except OSError:
         # What could not be written is still in the stream's buffer, and would fail once more at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -165,6 +165,7 @@ class EngineStats:
     memory_used_bytes: int | None = None
     memory_total_bytes: int | None = None
     kv_cache_bytes: int = 0
+    kv_cache_written_bytes: int = 0
     prefix_cache_bytes: int = 0
     prefix_cache_queries: int = 0
     prefix_cache_hits: int = 0

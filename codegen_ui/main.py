@@ -14,6 +14,8 @@ from codegen_ui.command_line import read_command_line
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.options import Options
 
+INTERRUPTED = 130
+
 
 def command() -> int:
     """The command as a process of its own: it can be interrupted at any moment."""
@@ -23,18 +25,19 @@ def command() -> int:
 
 
 def leave(number: int, frame: FrameType | None) -> None:
-    """End the process at once, successfully. While it serves, the server has handlers of its own, which end what runs
-    first and then come here.
+    """End the process at once: with 0 where it was told to stop, with 130 where it was interrupted, as shells expect.
+    While it serves, the server has handlers of its own, which end what runs first and then come here.
 
     An ordinary exit would wait for threads that are loading or computing, or take PyTorch away beneath them.
     """
     with suppress(OSError):
         os.write(1, b"Stopped.\n")
-    os._exit(0)
+    os._exit(INTERRUPTED if number == signal.SIGINT else 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until interrupted. Returns the exit status: 2 where the options or the port cannot be used."""
+    """Serve until interrupted. Returns the exit status: 2 where the options or the port cannot be used, 130 where
+    somebody interrupted."""
     program = os.path.basename(sys.argv[0])
     try:
         run(read_command_line(sys.argv[1:] if arguments is None else arguments, os.environ, program))
@@ -43,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         say("Stopped.")
+        return INTERRUPTED
     return 0
 
 

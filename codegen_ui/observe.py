@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from codegen_ui.errors import PlaygroundError
+from codegen_ui.escaping import quoted
 from codegen_ui.follow import until_ended
 from codegen_ui.generation import Generation, Snapshot
 from codegen_ui.request import FinishReason, GenerationRequest
@@ -173,10 +174,3 @@ def quotes(text: str, prompt: str) -> bool:
 
 def milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 1)
-
-
-def quoted(value: object) -> str:
-    """A value on one line: quoted, with escapes, unless it is a plain word, so that no prompt can forge a line."""
-    text = str(value)
-    plain = text.isascii() and text.isprintable() and text and not any(character in text for character in " \"'=\\")
-    return text if plain else ascii(text)

@@ -12,6 +12,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from codegen_ui.escaping import spreadsheet_safe
 from codegen_ui.gallery import Example, grouped, load_gallery
 from codegen_ui.generation import ModelInfo
 from codegen_ui.metrics import GenerationMetrics
@@ -139,7 +140,7 @@ def to_csv(runs: Sequence[PostRun], info: ModelInfo) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows(values(run, info) for run in runs)
+    writer.writerows([spreadsheet_safe(value) for value in values(run, info)] for run in runs)
     return out.getvalue()
 
 

@@ -25,6 +25,7 @@ from codegen_ui.door.door import Door, Rules
 from codegen_ui.door.envelope import Envelopes
 from codegen_ui.door.gate import Gate, read_keys, read_users
 from codegen_ui.door.hosts import known_hosts
+from codegen_ui.escaping import LineFormatter
 from codegen_ui.gallery import load_gallery
 from codegen_ui.listen import address_of, bind, is_loopback
 from codegen_ui.options import Options
@@ -171,7 +172,9 @@ def create_app(service: Service, page: Page, options: Options) -> FastAPI:
 
 def serve(options: Options) -> None:
     """Serve until interrupted. Raises `InvalidInput` where the port or an option cannot be used."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[to_terminal])
     logging.getLogger("httpx").setLevel(logging.WARNING)
     listener = bind(options.host, options.port)
     address = place(address_of(listener), options.root_path)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,13 +25,16 @@ from small_checkpoints import new_layout
 
 from codegen_ui.door import connections
 from codegen_ui.door.connections import PatientProtocol
-from codegen_ui.errors import InvalidInput
+from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.listen import address_of, bind
+from codegen_ui.loading import make_loader
 from codegen_ui.options import Options
+from codegen_ui.request import GenerationRequest
 from codegen_ui.server import Server, create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.ui.page import build_page
+from codegen_ui.watchdog import Steps
 
 ROOT = Path(__file__).parent.parent
 BODY = {"prompt": "x", "max_tokens": 100, "ignore_eos": True, "stream": True}
@@ -107,9 +112,22 @@ class TestSignals:
             process.send_signal(number)
             assert process.stdout is not None
             rest = process.stdout.read()
-            assert process.wait(60) == 0
+            assert process.wait(60) == (130 if number == signal.SIGINT else 0)
         assert "Traceback" not in rest
         assert "Stopped." in rest
+
+    @pytest.mark.parametrize("delay", [0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
+    def test_an_interrupt_after_any_time_ends_it_as_a_shell_expects(self, checkpoint: Path, delay: float) -> None:
+        with playground("--model", str(checkpoint)) as process:
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+        if "Traceback" in said:  # Python's own start, before the first line of app.py
+            assert "app.py" not in said, said
+            assert "codegen_ui" not in said, said
+        else:
+            # The signal itself is 130 to a shell.
+            assert process.returncode in (130, -signal.SIGINT), said
 
     def test_an_interrupt_while_modules_are_imported_leaves_no_trace_of_where_it_was(self) -> None:
         """From the first line of app.py on: a module that is imported there stands for all of them."""
@@ -117,11 +135,13 @@ class TestSignals:
             "import sys, runpy, os, signal, importlib.abc\n"
             "class Interrupt(importlib.abc.MetaPathFinder):\n"
             "    def find_spec(self, name, path, target=None):\n"
-            "        if name == os.environ['INTERRUPT']: os.kill(os.getpid(), signal.SIGINT)\n"
+            "        if name == os.environ['INTERRUPT']: os.kill(os.getpid(), 2)\n"
             "sys.meta_path.insert(0, Interrupt())\n"
+            "del sys.modules['signal']\n"
             "runpy.run_path('app.py', run_name='__main__')\n"
         )
-        for module in ("codegen_ui", "codegen_ui.main", "codegen_ui.command_line", "gradio", "codegen_ui.ui.page"):
+        modules = ("signal", "codegen_ui", "codegen_ui.main", "codegen_ui.command_line", "gradio", "codegen_ui.server")
+        for module in modules:
             out = subprocess.run(
                 [sys.executable, "-c", code],
                 cwd=ROOT,
@@ -130,7 +150,7 @@ class TestSignals:
                 text=True,
                 check=False,
             )
-            assert out.returncode in (0, -signal.SIGINT), (module, out.stderr)
+            assert out.returncode in (130, -signal.SIGINT), (module, out.stderr)
             assert out.stderr == "", module
 
 
@@ -287,6 +307,33 @@ class TestCheckpointGone:
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
         assert "Traceback" not in "\n".join(lines)
+
+    @pytest.mark.parametrize("quantize", ["none", "int8"])
+    def test_what_is_loaded_is_served_from_memory_and_a_reload_names_what_is_missing(
+        self, tmp_path: Path, quantize: str
+    ) -> None:
+        folder = tmp_path / "served"
+        new_layout(folder)
+        service = Service([str(folder)], make_loader(device="cpu", quantize=quantize, slots=2, prefix_cache_mb=0))
+        service.start()
+        try:
+            wait_until(lambda: service.status().phase is Phase.READY, 60)
+            if sys.platform == "linux":
+                # A mapped file that is written anew would change, or end, what is served.
+                assert str(folder) not in Path("/proc/self/maps").read_text()
+            shutil.rmtree(folder)
+            request = GenerationRequest("def f(", max_new_tokens=3, stop_at="length")
+            assert len(service.submit(request).result(60).token_ids) == 3
+            engine = service.engine()
+            assert isinstance(engine, Steps)
+            engine.give_up("as a test wants it")
+            wait_until(lambda: service.status().phase is Phase.FAILED)
+            service.request_load()
+            wait_until(lambda: "there is no such folder" in service.status().message, 60)
+            with pytest.raises(ModelUnavailable, match=re.escape(str(folder))):
+                service.submit(request)
+        finally:
+            service.close()
 
 
 class TestDawdlers:

@@ -1,44 +1,106 @@
-"""The visitor's network goes away and comes back: the page says so, and has kept what was typed and what had come."""
+"""The visitor's network goes away and comes back: the page says so, has kept what was typed and what had come, and can
+go on from there."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from fake_engine import FakeEngine, serve, wait_until
+from network import Network, network
 from web import running
 
 from codegen_ui.options import Options
 from codegen_ui.server import create_app
 from codegen_ui.ui.page import build_page
 
+pytestmark = pytest.mark.browser
+
 AWAY_MS = 10_000
+SOON_MS = 10_000
+PROMPT = "def kept():\n"
 
 
-@pytest.mark.browser
-def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output(browser: Any) -> None:
-    engine = FakeEngine(("    return 1\n",) * 2000, seconds=0.1, context=100_000)
+@contextmanager
+def generating(browser: Any, engine: FakeEngine) -> Iterator[tuple[Any, Network]]:
+    """A page behind a network that can go away, with some lines of a run on it."""
     service = serve(engine)
     app = create_app(service, build_page(service, []), Options())
-    with running(app) as address:
-        context = browser.new_context()
-        page = context.new_page()
+    with running(app) as address, network(address) as between:
+        page = browser.new_page()
         page.set_default_timeout(60_000)
-        page.goto(address)
-        page.fill("#cg-prompt textarea", "def kept():\n")
+        page.goto(between.address)
+        page.fill("#cg-prompt textarea", PROMPT)
         page.check("#cg-stop-at input[value=length]")
         page.click("#cg-generate")
         page.wait_for_function("document.querySelectorAll('#cg-output .line').length > 5")
-        context.set_offline(True)
+        yield page, between
+        page.close()
+
+
+def endless() -> FakeEngine:
+    return FakeEngine(("    return 1\n",) * 2000, seconds=0.1, context=100_000)
+
+
+def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_continue_goes_on(browser: Any) -> None:
+    engine = endless()
+    with generating(browser, engine) as (page, between):
+        between.cut()
+        page.wait_for_selector("text=Connection to the server was lost")
         page.wait_for_timeout(AWAY_MS)
-        context.set_offline(False)
-        page.wait_for_function(
-            "document.querySelector('#cg-live .cg-note')?.textContent.includes('connection was lost')"
-        )
         assert "    return 1" in page.inner_text("#cg-output code")
-        assert page.input_value("#cg-prompt textarea") == "def kept():\n"
-        assert page.is_checked("#cg-stop-at input[value=length]")
         wait_until(lambda: engine.active == 0, 60)
+        between.mend()
+        page.wait_for_function(
+            "document.querySelector('#cg-live .cg-note')?.textContent.includes('connection was lost')", timeout=SOON_MS
+        )
+        kept = page.evaluate("codegenUI.outputText()")
+        assert kept.startswith(PROMPT + "    return 1\n    return 1\n")
+        assert page.input_value("#cg-prompt textarea") == PROMPT
+        assert page.is_checked("#cg-stop-at input[value=length]")
+        page.click("#cg-continue")
+        page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
+        assert engine.requests[-1].prompt == kept
+        assert page.evaluate("codegenUI.outputText()").startswith(kept)
+
+
+def test_generate_starts_anew_after_the_connection_was_lost(browser: Any) -> None:
+    engine = endless()
+    with generating(browser, engine) as (page, between):
+        between.cut()
+        page.wait_for_selector("text=Connection to the server was lost")
+        between.mend()
+        page.wait_for_function(
+            "document.querySelector('#cg-live .cg-note')?.textContent.includes('connection was lost')", timeout=SOON_MS
+        )
         page.click("#cg-generate")
         page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
-        context.close()
+        assert engine.requests[-1].prompt == PROMPT
+
+
+def test_ten_seconds_in_which_nothing_is_carried_are_made_up_for(browser: Any) -> None:
+    engine = endless()
+    with generating(browser, engine) as (page, between):
+        between.freeze()
+        before = page.locator("#cg-output .line").count()
+        page.wait_for_timeout(AWAY_MS)
+        between.mend()
+        page.wait_for_function(f"document.querySelectorAll('#cg-output .line').length > {before + 60}", timeout=SOON_MS)
+        assert len(engine.requests) == 1
+        assert engine.active == 1
+
+
+def test_a_finished_run_can_be_continued_after_the_network_was_away(browser: Any) -> None:
+    engine = FakeEngine(("    a = 1\n",) * 8, seconds=0.01)
+    with generating(browser, engine) as (page, between):
+        page.check("#cg-stop-at input[value=eos]")
+        page.click("#cg-generate")
+        page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'done'")
+        between.cut()
+        page.wait_for_timeout(1000)
+        between.mend()
+        page.click("#cg-continue")
+        wait_until(lambda: len(engine.requests) == 3, 20)
+        assert engine.requests[-1].prompt == PROMPT + "    a = 1\n" * 8

@@ -90,6 +90,18 @@ def test_texts_are_entered_piece_by_piece_where_others_wait() -> None:
     assert memory.find([20, 21], 5).tokens == [22, 23]
 
 
+def test_texts_that_end_faster_than_they_are_entered_take_no_more_room_than_the_memory_itself() -> None:
+    memory = EarlierTexts()
+    for start in range(0, 4 * MEMORY_TOKENS, 1000):
+        memory.queue(list(range(start, start + 1000)))
+        memory.enter(10)
+    assert MEMORY_TOKENS - 2000 < memory.waiting <= MEMORY_TOKENS
+    memory.enter(None)
+    assert memory.waiting == 0
+    last = 4 * MEMORY_TOKENS
+    assert memory.find([last - 3, last - 2], 1).tokens == [last - 1]
+
+
 def test_memory_forgets_the_oldest_and_takes_nothing_twice() -> None:
     memory = remembered([1, 2, 3, 4])
     for start in range(0, 3 * MEMORY_TOKENS, 1000):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ from web import api_app, running
 from codegen_ui.errors import InvalidInput
 from codegen_ui.listen import address_of, bind
 from codegen_ui.options import DEFAULT_PORT, Options
-from codegen_ui.server import SHUTDOWN_SECONDS, Server, create_app
+from codegen_ui.server import SHUTDOWN_SECONDS, Server, create_app, warn_if_open
 from codegen_ui.service import Loaded, Service
 from codegen_ui.ui.page import build_page
 
@@ -106,6 +107,27 @@ def test_a_port_in_use_is_named_when_asked_for_and_passed_over_when_not() -> Non
 def test_a_host_that_is_not_this_machine_is_named() -> None:
     with pytest.raises(InvalidInput, match="host: 'no such host'"):
         bind("no such host", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ({}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "0.0.0.0", "auth_file": "file"}, False),
+        ({"host": "0.0.0.0", "api_key_file": "file"}, False),
+        ({"host": "0.0.0.0", "api_key_file": "file", "open_page": True}, True),
+    ],
+)
+def test_it_listens_to_nobody_else_unless_told_and_warns_where_it_is_open(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, options: dict[str, Any], warned: bool
+) -> None:
+    assert Options().host == "127.0.0.1"
+    (tmp_path / "file").touch()
+    files = {name: tmp_path / value for name, value in options.items() if name.endswith("_file")}
+    warn_if_open(Options(**{**options, **files}))
+    assert ("for whoever reaches it" in caplog.text) == warned
 
 
 def test_the_address_to_open_is_one_that_a_browser_here_can_reach() -> None:
@@ -191,7 +213,7 @@ def test_the_command_serves_a_folder_tells_every_stage_and_stops_on_an_interrupt
         assert answer.json()["usage"]["completion_tokens"] >= 1
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(20) == 130
         assert time.monotonic() - begin < 15
         assert "Traceback" not in process.stdout.read()
     finally:

@@ -151,7 +151,21 @@ class TestEndings:
             return await task
 
         assert asyncio.run(close())[-1][1]["state"] == "stopped"
-        assert sessions.find("tab") is None
+
+    def test_a_tab_that_stays_away_is_forgotten_and_one_that_comes_back_goes_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sessions = Sessions(serve(FakeEngine()))
+        for key in ("closed", "back"):
+            asyncio.run(updates(sessions, Inputs("def f():\n"), key))
+            sessions.leave(key)
+        assert asyncio.run(sessions.go_on("back", "def f():\n", 99, None))[0] == "def f():\n    return 1\n"
+        asyncio.run(updates(sessions, Inputs("def g():\n"), "back"))
+        assert len(sessions.records("back")) == 2
+        monkeypatch.setattr("codegen_ui.ui.sessions.AWAY_SECONDS", 0.0)
+        sessions.leave("nobody")
+        assert sessions.find("closed") is None
+        assert sessions.find("back") is not None
 
     def test_a_second_run_of_a_tab_ends_the_first_without_a_word(self) -> None:
         engine = FakeEngine(("a",) * 200, seconds=0.02)

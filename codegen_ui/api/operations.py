@@ -42,6 +42,7 @@ GAUGES: tuple[Reading, ...] = (
     ("memory_used_bytes", "memory_used_bytes", "Memory in use on the device that generates."),
     ("memory_total_bytes", "memory_total_bytes", "Memory of the device that generates."),
     ("kv_cache_bytes", "kv_cache_bytes", "Memory of the slots' KV cache."),
+    ("kv_cache_written_bytes", "kv_cache_written_bytes", "Memory of the KV cache that has been written by now."),
     ("prefix_cache_bytes", "prefix_cache_bytes", "Memory of the prefix cache."),
 )
 COUNTERS: tuple[Reading, ...] = (

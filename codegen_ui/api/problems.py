@@ -20,7 +20,8 @@ from starlette.exceptions import HTTPException
 
 from codegen_ui.door.answers import Refusal
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, ModelUnavailable, PlaygroundError
-from codegen_ui.observe import Ended, Refused, quoted
+from codegen_ui.escaping import quoted
+from codegen_ui.observe import Ended, Refused
 
 logger = logging.getLogger("codegen_ui.requests")
 

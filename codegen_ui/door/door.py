@@ -17,7 +17,7 @@ from codegen_ui.door.hosts import Hosts, known_hosts
 from codegen_ui.door.rates import Rate
 from codegen_ui.door.routes import is_api, is_open, is_operations, is_static
 from codegen_ui.door.visitors import Proxies, visitor_of
-from codegen_ui.observe import quoted
+from codegen_ui.escaping import quoted
 
 logger = logging.getLogger(__name__)
 

@@ -124,6 +124,7 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
             memory_used_bytes=memory_used(self._device),
             memory_total_bytes=memory_total(self._device),
             kv_cache_bytes=parts.kv_bytes if parts else 0,
+            kv_cache_written_bytes=parts.written_bytes if parts else 0,
             prefix_cache_bytes=parts.kept_bytes if parts else 0,
             unavailable=self._failure.reason,
         )

@@ -58,6 +58,7 @@ class Session:
     def __init__(self) -> None:
         self.run: Run | None = None
         self.records: deque[Record] = deque(maxlen=MAX_RECORDS)
+        self.left: float | None = None
         self.allowance = 0  # new tokens that the last run might have taken
         self.ran: Ran | None = None
         self.text = ""

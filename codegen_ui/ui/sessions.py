@@ -29,6 +29,8 @@ from codegen_ui.ui.session import Ran, Session, name
 MAX_SESSIONS = 2000
 MAX_RECORDS_IN_ALL = 20_000
 """Of all sessions; each takes about 3 kB."""
+AWAY_SECONDS = 300.0
+"""A tab that was left may be one whose network is away: so long it finds what it did when it comes back."""
 AHEAD = 6
 """Messages that may wait for a reader: a prompt and its completion are sent to one that fetched what came before."""
 ABSENT_SECONDS, FETCH_LOOK_SECONDS = 20.0, 0.1
@@ -161,9 +163,12 @@ class Sessions:
             session.clear()
 
     def leave(self, key: str) -> None:
-        """The tab was closed: stop what it runs, forget what it did."""
+        """The tab was closed, or its network is away: stop what it runs, forget what it did if it stays away."""
         self.stop(key)
-        self._sessions.pop(key, None)
+        self._forget_absent()
+        session = self.find(key)
+        if session is not None:
+            session.left = time.monotonic()
 
     def pause(self) -> float:
         """Seconds between two updates of a page.
@@ -194,12 +199,19 @@ class Sessions:
 
     def _open(self, key: str) -> Session:
         """A tab's session. Where there are too many, idle ones are forgotten, the oldest first; no run is stopped."""
+        self._forget_absent()
         session = self._sessions.setdefault(key, Session())
+        session.left = None
         self._sessions.move_to_end(key)
         if len(self._sessions) > MAX_SESSIONS:
             idle = (other for other, held in self._sessions.items() if held.run is None and other != key)
             self._sessions.pop(next(idle, ""), None)
         return session
+
+    def _forget_absent(self) -> None:
+        until = time.monotonic() - AWAY_SECONDS
+        for key in [key for key, held in self._sessions.items() if held.left is not None and held.left <= until]:
+            del self._sessions[key]
 
     def _bound_records(self) -> None:
         """Where there are too many in all, one of the tab that was idle longest is forgotten."""

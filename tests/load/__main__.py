@@ -3,8 +3,9 @@
     python -m tests.load                              # 64 visitors, 3 minutes, the bundled checkpoint
     python -m tests.load --visitors 16 --seconds 20
 
-The visitors have loopback addresses of their own (Linux). Ends with one JSON object, and with status 1 where a request
-was lost, doubled or crossed.
+The visitors have loopback addresses of their own (Linux), and their process, which on a real day is many browsers
+elsewhere, is the one that waits where it and the server want the same core. Ends with one JSON object, and with status
+1 where a request was lost, doubled or crossed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -22,9 +24,11 @@ from codegen_ui.bench.server import Server
 from codegen_ui.pace import percentile
 
 from .visitor import Tally, Visitor
-from .watch import Health, idle_share, watch
+from .watch import Health, Watch, processor_seconds
 
 SETTLE_SECONDS = 3.0
+POLITE = 5
+"""By how much the visitors' process gives way."""
 GAUGES = ("codegen:num_requests_running", "codegen:num_requests_waiting")
 
 
@@ -50,7 +54,7 @@ class Outcome:
 
     def figures(self) -> dict[str, float | None]:
         tally, first, gaps = self.tally, sorted(self.tally.first), sorted(self.tally.gaps)
-        memory = [size for _, size in self.health.memory]
+        memory = [one.memory for one in self.health.samples]
         return {
             "requests": tally.asked,
             "finished": tally.finished,
@@ -66,21 +70,29 @@ class Outcome:
             "memory at first, MB": memory[0] / 1e6,
             "memory at most, MB": max(memory) / 1e6,
             "memory growth in the second half, MB a minute": self.health.slope / 1e6,
+            "the same without the KV cache, MB a minute": self.health.slope_beside_cache / 1e6,
+            "KV cache at the end, MB": self.health.samples[-1].kept / 1e6,
             "idle afterwards, share of a core": self.idle,
         }
 
 
-async def load(url: str, pid: int, visitors: int, seconds: float, idle_seconds: float) -> Outcome:
-    """Send visitors for so long, then see what is left."""
-    tally, health = Tally(), Health()
-    watching = asyncio.create_task(watch(url, pid, health))
-    until = asyncio.get_running_loop().time() + seconds
-    await asyncio.gather(*(Visitor(url, number, tally).stay(until) for number in range(visitors)))
-    watching.cancel()
-    await asyncio.wait({watching})
+async def load(url: str, pid: int, visitors: int, seconds: float, idle_seconds: float, polite: int = 0) -> Outcome:
+    """Send visitors for so long, then see what is left. `polite`: by how much this process gives way meanwhile."""
+    tally = Tally()
+    with Watch(url, pid) as watch:
+        os.nice(polite)
+        until = asyncio.get_running_loop().time() + seconds
+        await asyncio.gather(*(Visitor(url, number, tally).stay(until) for number in range(visitors)))
     await asyncio.sleep(SETTLE_SECONDS)
     idle = await idle_share(pid, idle_seconds)
-    return Outcome(tally, health, idle, await running(url))
+    return Outcome(tally, watch.health, idle, await running(url))
+
+
+async def idle_share(pid: int, seconds: float) -> float:
+    """The share of one core that a process takes within the next `seconds`."""
+    before = processor_seconds(pid)
+    await asyncio.sleep(seconds)
+    return (processor_seconds(pid) - before) / seconds
 
 
 async def running(url: str) -> float:
@@ -98,7 +110,9 @@ def main() -> int:
     parser.add_argument("options", nargs="*", help="options for app.py, after --")
     chosen = parser.parse_args()
     with Server("--model", "bundled", *chosen.options) as server:
-        outcome = asyncio.run(load(server.url, server.pid, chosen.visitors, chosen.seconds, chosen.idle_seconds))
+        outcome = asyncio.run(
+            load(server.url, server.pid, chosen.visitors, chosen.seconds, chosen.idle_seconds, POLITE)
+        )
     for fault in outcome.faults[:20]:
         print(fault)
     figures = outcome.figures()

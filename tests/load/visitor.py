@@ -9,6 +9,7 @@ import asyncio
 import json
 import random
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ PROMPTS = (
     "def merge_sort(items):\n    if len(items) < 2:\n        return items\n",
 )
 FILLER = "total = total + value  # and so on\n"
+PLAIN = ssl.create_default_context()
+"""One for all: each would take the visitors' process tens of milliseconds, and none is used."""
 PAUSE_SECONDS = 1.0
 """The mean of a visitor's pauses between two requests."""
 
@@ -55,7 +58,8 @@ class Tally:
 
 
 class Visitor:
-    """Comes from a loopback address of its own, and is random only by its number."""
+    """Comes from a loopback address of its own, and is random only by its number. Keeps one tab open until it vanishes,
+    and comes back with another."""
 
     def __init__(self, url: str, number: int, tally: Tally) -> None:
         self._url = url
@@ -63,6 +67,8 @@ class Visitor:
         self._tally = tally
         self._random = random.Random(number)
         self._address = f"127.0.{1 + number // 200}.{1 + number % 200}"
+        self._http: httpx.AsyncClient | None = None
+        self._page: Page | None = None
 
     async def stay(self, until: float) -> None:
         """Ask until the event loop's time `until`, and see the last answer to its end."""
@@ -73,6 +79,19 @@ class Visitor:
             count += 1
             await self._ask(f"m{self._number}x{count}m")
             await asyncio.sleep(self._random.expovariate(1 / PAUSE_SECONDS))
+        await self._leave()
+
+    def _come(self) -> httpx.AsyncClient:
+        if self._http is None:
+            transport = httpx.AsyncHTTPTransport(local_address=self._address, verify=PLAIN)
+            self._http = httpx.AsyncClient(base_url=self._url, transport=transport, timeout=60)
+        return self._http
+
+    async def _leave(self) -> None:
+        """With all connections, whatever comes by them: nobody reads on, and nobody says so."""
+        http, self._http, self._page = self._http, None, None
+        if http is not None:
+            await http.aclose()
 
     async def _ask(self, marker: str) -> None:
         tally, choice = self._tally, self._random
@@ -84,17 +103,21 @@ class Visitor:
         ask = self._by_page if choice.random() < 0.5 else self._by_api
         tally.asked += 1
         try:
-            transport = httpx.AsyncHTTPTransport(local_address=self._address)
-            async with httpx.AsyncClient(base_url=self._url, transport=transport, timeout=60) as http:
-                await ask(http, marker, prompt, size, new_tokens, fate, leaves_at)
+            await ask(self._come(), marker, prompt, size, new_tokens, fate, leaves_at)
         except (httpx.HTTPError, RuntimeError) as error:
             tally.lost.append(f"{marker} ({ask.__name__}, {fate}): {type(error).__name__} {error}")
+            await self._leave()
+        if fate == "vanishes":
+            await self._leave()
 
     async def _by_page(
         self, http: httpx.AsyncClient, marker: str, prompt: str, size: int, new: int, fate: str, leaves_at: int | None
     ) -> None:
-        page = Page(http)
-        await page.open()
+        if self._page is None:
+            page = Page(http)
+            await page.open()
+            self._page = page
+        page = self._page
         begin, clock = time.monotonic(), Clock(self._tally)
         state, text, count = "", "", 0
         async for shown in page.generate(prompt, min(2048, 60 + 14 * size + new)):
@@ -106,7 +129,7 @@ class Visitor:
             state, text = shown.state, shown.text or text
             if leaves_at is not None and count >= leaves_at and fate == "vanishes":
                 self._tally.left(fate)
-                return  # the client is closed with its connections: nobody reads, and nobody says so
+                return
             if leaves_at is not None and count == leaves_at:
                 await page.stop()
         if state == "stopped" or (fate == "cancels" and state == "done"):

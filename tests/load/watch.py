@@ -1,48 +1,122 @@
-"""What a server is like under load: its memory, its processor time, how soon it says that it is alive."""
+"""What a server is like under load: its memory, its processor time, how soon it says that it is alive.
+
+    python tests/load/watch.py ADDRESS PID    # one sample a line, until it is ended
+
+It is a process of its own and imports little, so that the visitors' work is not taken for the server's.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import http.client
+import json
 import os
+import re
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import httpx
+from types import TracebackType
+from urllib.parse import urlsplit
 
 EVERY_SECONDS = 0.1
+LOOK_INSIDE_SECONDS = 2.0
+KEPT = re.compile(r"^codegen:kv_cache_written_bytes\{.*\} (\S+)$", re.MULTILINE)
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One answer of `/healthz` that was asked for `at`, after `answer` seconds; the process' memory then, and how much
+    of it is the KV cache, which fills up by design, in bytes."""
+
+    at: float
+    answer: float
+    memory: int
+    kept: int
 
 
 @dataclass
 class Health:
-    """Samples over time; seconds and bytes."""
+    """Samples over time."""
 
-    answers: list[float] = field(default_factory=list)
-    memory: list[tuple[float, int]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def answers(self) -> list[float]:
+        return [one.answer for one in self.samples]
 
     @property
     def slope(self) -> float:
-        """Bytes a minute that the memory grows by, least squares over the second half of the time."""
-        points = self.memory[len(self.memory) // 2 :]
-        if len(points) < 2:
-            return 0.0
-        when = sum(time for time, _ in points) / len(points)
-        much = sum(size for _, size in points) / len(points)
-        spread = sum((time - when) ** 2 for time, _ in points)
-        return 60 * sum((time - when) * (size - much) for time, size in points) / spread if spread else 0.0
+        """Bytes a minute by which the memory grows, least squares over the second half of the time."""
+        return slope([(one.at, one.memory) for one in self.samples[len(self.samples) // 2 :]])
+
+    @property
+    def slope_beside_cache(self) -> float:
+        """The same of what is not the KV cache."""
+        return slope([(one.at, one.memory - one.kept) for one in self.samples[len(self.samples) // 2 :]])
 
 
-async def watch(url: str, pid: int, health: Health) -> None:
-    """Ask `/healthz` ten times a second, each on a connection of its own, until cancelled."""
-    begin = time.monotonic()
-    async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_keepalive_connections=0)) as http:
-        while True:
-            asked = time.monotonic()
-            (await http.get(f"{url}/healthz")).raise_for_status()
-            health.answers.append(time.monotonic() - asked)
-            health.memory.append((asked - begin, resident(pid)))
-            await asyncio.sleep(EVERY_SECONDS)
+def slope(points: list[tuple[float, int]]) -> float:
+    """What is in the second place by the minute, the first being seconds."""
+    if len(points) < 2:
+        return 0.0
+    when = sum(time for time, _ in points) / len(points)
+    much = sum(size for _, size in points) / len(points)
+    spread = sum((time - when) ** 2 for time, _ in points)
+    return 60 * sum((time - when) * (size - much) for time, size in points) / spread if spread else 0.0
+
+
+class Watch:
+    """The process that watches, while it lasts; `health` is filled at its end."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        self.health = Health()
+        command = [sys.executable, "-S", __file__, url, str(pid)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        said, _ = self._process.communicate()
+        if self._process.returncode != -signal.SIGTERM and error is None:
+            raise RuntimeError(f"nobody watched to the end: status {self._process.returncode}")
+        lines = [line for line in said.splitlines(keepends=True) if line.endswith("\n")]
+        self.health.samples += [Sample(*json.loads(line)) for line in lines]
+
+
+def main(url: str, pid: int) -> None:
+    """Ask `/healthz` ten times a second, each on a connection of its own."""
+    begin, looked, kept = time.monotonic(), 0.0, 0
+    while True:
+        asked = time.monotonic()
+        get(url, "/healthz")
+        answered = time.monotonic()
+        if asked - looked > LOOK_INSIDE_SECONDS:
+            looked, found = asked, KEPT.search(get(url, "/metrics"))
+            kept = 0 if found is None else int(float(found.group(1)))
+        print(json.dumps([asked - begin, answered - asked, resident(pid), kept]), flush=True)
+        time.sleep(EVERY_SECONDS)
+
+
+def get(url: str, path: str) -> str:
+    """A page of the server. Raises `ConnectionError` for any other status than 200."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise ConnectionError(f"{path} answered {answer.status}")
+    return text
 
 
 def resident(pid: int) -> int:
@@ -56,8 +130,5 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-async def idle_share(pid: int, seconds: float) -> float:
-    """The share of one core that a process takes within the next `seconds`."""
-    before = processor_seconds(pid)
-    await asyncio.sleep(seconds)
-    return (processor_seconds(pid) - before) / seconds
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -88,6 +88,8 @@ class EarlierTexts:
         self._new, self._old, self._store = Index(), Index(), Index()
         self._seen: set[int] = set()
         self._queued: deque[list[int]] = deque()
+        self.waiting = 0
+        """Tokens that are queued."""
         for tokens in store:
             self._store.extend([*tokens, END])
 
@@ -97,20 +99,27 @@ class EarlierTexts:
         self.enter(None)
 
     def queue(self, tokens: Sequence[int]) -> None:
-        """Remember a sequence as `enter` comes to it."""
+        """Remember a sequence as `enter` comes to it. Of more than would be remembered the first are dropped: a busy
+        engine ends texts faster than it enters them."""
         key = hash(tuple(tokens))
-        if key not in self._seen:
-            self._seen.add(key)
-            self._queued.append([*tokens, END])
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self._queued.append([*tokens, END])
+        self.waiting += len(tokens) + 1
+        while self.waiting > MEMORY_TOKENS and len(self._queued) > 1:
+            self.waiting -= len(self._queued.popleft())
 
     def enter(self, most: int | None) -> None:
         """Enter at most so many tokens of what is queued; None enters all."""
         while self._queued and most != 0:
             text = self._queued.popleft()
+            self.waiting -= len(text)
             self._new.extend(text[:most])
             if most is not None:
                 if text[most:]:
                     self._queued.appendleft(text[most:])
+                    self.waiting += len(text) - most
                     return
                 most -= len(text)
             if len(self._new) > MEMORY_TOKENS:

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from codegen_ui.escaping import spreadsheet_safe
 from codegen_ui.generation import Snapshot
 from codegen_ui.request import GenerationRequest, StopAt, page_settings
 from codegen_ui.table import Setting
@@ -156,15 +157,6 @@ def to_csv(records: Sequence[Record]) -> str:
     writer.writerow(COLUMNS)
     writer.writerows([spreadsheet_safe(value) for value in record.values] for record in records)
     return out.getvalue()
-
-
-def spreadsheet_safe(value: object) -> object:
-    """Numbers shortened to six digits; a text that a spreadsheet would run as a formula gets an apostrophe first."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
 
 
 def row(number: int, model: str, request: GenerationRequest, last: Snapshot) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-/* Gradio loads the page anew when its connection comes back. What was typed and what had come is kept across that. */
+/* Gradio loads the page anew when its connection comes back. What was typed and what had come is kept across that, and
+   Continue goes on from it: the run itself ended with the connection. */
 (() => {
   const KEY = "codegen-kept";
-  const NOTE = "The connection was lost while this was shown. What had come is kept; Generate starts anew.";
+  const NOTE = "The connection was lost while this was shown. What had come is kept: Continue goes on from it.";
   let lost = false;
 
   // Nothing but Gradio's attempts to reconnect asks for this address.
@@ -30,6 +31,20 @@
     }
     document.querySelector("#cg-output code").innerHTML = kept.output;
     document.querySelector("#cg-live .cg-note").textContent = NOTE;
+    codegenUI.announce(NOTE);
+    goOnFrom(codegenUI.editor().value, codegenUI.outputText());
+  }
+
+  /* The server has forgotten this tab's text, so Continue gets it from here, as long as it is what the page shows. */
+  function goOnFrom(prompt, whole) {
+    if (whole === prompt || !whole.startsWith(prompt)) return;
+    addEventListener("click", (event) => {
+      const editor = codegenUI.editor();
+      if (!event.target.closest("#cg-continue") || editor.value !== prompt || codegenUI.outputText() !== whole) return;
+      event.stopImmediatePropagation();
+      codegenUI.type(editor, whole);
+      setTimeout(() => codegenUI.button("cg-continue").click(), 100);
+    }, { capture: true });
   }
 
   let kept = null;
