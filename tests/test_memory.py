@@ -71,7 +71,7 @@ def test_ten_thousand_finished_runs_leave_their_rows_and_nothing_else() -> None:
 
     async def run(numbers: range) -> None:
         for number in numbers:
-            inputs = Inputs(f"def f{number}():\n" + f"    # {number}\n" * 200, max_length=600)
+            inputs = Inputs(f"def f{number}():\n")
             async for _ in sessions.run(f"tab {number % tabs}", inputs, None, f"192.0.2.{number % 250} tab"):
                 continue
 
