@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,7 +120,7 @@ def run(name: str, plan: LoadPlan, progress: Progress, start: float) -> LocalEng
         model = load_model(checkpoint, plan, progress)
         checkpoint.weights.close()
         progress("starting the engine", 0, None)
-        return start_engine(checkpoint, model, plan, start)
+        return start_engine(checkpoint, model, plan, start, lambda stage: progress(stage, 0, None))
     except ValueError as error:
         raise ModelUnavailable(name, f"the checkpoint in {checkpoint.folder} cannot be used: {error}.") from error
     except (MemoryError, RuntimeError) as error:
@@ -137,10 +137,12 @@ def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> De
     """The checkpoint's weights on the device."""
     from codegen_ui.engine.decoders import load_decoder
     from codegen_ui.engine.device import resolve_device, resolve_dtype, resolve_quantize, sum_in_full_precision
+    from codegen_ui.engine.fixed.capture import resolve_graphs
 
     use_threads(plan.threads)
     sum_in_full_precision()
     device = resolve_device(plan.device)
+    resolve_graphs(plan.cuda_graphs, device)  # refused before the weights are read
     return load_decoder(
         checkpoint.config,
         checkpoint.weights,
@@ -152,8 +154,14 @@ def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> De
     )
 
 
-def start_engine(checkpoint: Checkpoint, model: Decoder, plan: LoadPlan, start: float) -> LocalEngine:
-    """An engine around the model; `start` is when loading began, in `time.monotonic()` seconds."""
+def start_engine(
+    checkpoint: Checkpoint,
+    model: Decoder,
+    plan: LoadPlan,
+    start: float,
+    tell: Callable[[str], None],
+) -> LocalEngine:
+    """An engine around the model; `start` is when loading began, in `time.monotonic()` seconds. `tell` as its own."""
     from codegen_ui.bundled.common_code import common_code
     from codegen_ui.engine.decoders import why_not_native
     from codegen_ui.engine.device import device_name, memory_used
@@ -180,7 +188,7 @@ def start_engine(checkpoint: Checkpoint, model: Decoder, plan: LoadPlan, start: 
         memory_bytes=memory_used(model.device),
         load_seconds=time.monotonic() - start,
     )
-    return LocalEngine(model, checkpoint.tokenizer, info, plan, common_code() if plan.lookup else ())
+    return LocalEngine(model, checkpoint.tokenizer, info, plan, common_code() if plan.lookup else (), tell)
 
 
 ADVICE = "Choose a smaller model, quantize int8, or dtype bfloat16, or use a machine with more memory."

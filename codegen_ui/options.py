@@ -72,6 +72,12 @@ class EngineOptions(Checked):
         512, Integer(0, 1_000_000), "MiB for the KV cache of earlier prompts; 0 is off", only="local"
     )
     lookup: bool = row(True, Switch(), "prompt-lookup speculation", only="local")
+    cuda_graphs: str = row(
+        "off",
+        Choice(("auto", "on", "off")),
+        "record a GPU's decode steps at the start and replay them; auto wherever it has graphs (CUDA, ROCm)",
+        only="local",
+    )
     threads: int | None = row(
         None,
         Integer(1, 1024),

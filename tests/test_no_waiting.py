@@ -15,6 +15,9 @@ from sequences import sequence
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from codegen_ui.engine.fixed.buckets import Buckets
+from codegen_ui.engine.fixed.capture import Compute, Eager
+from codegen_ui.engine.fixed.steps import FixedSteps
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.runner import Runner
@@ -87,6 +90,21 @@ def decoding(slot: int, length: int, **sampling: float) -> SequenceState:
     return one
 
 
+class Alone(Eager):
+    """Watches a recorded step apart from what precedes it."""
+
+    def __init__(self) -> None:
+        self.replays: list[Watched] = []
+
+    def __call__(self, compute: Compute) -> Compute:
+        def watched() -> None:
+            self.replays.append(Watched())
+            with self.replays[-1]:
+                compute()
+
+        return watched
+
+
 def run(*sequences: SequenceState, draft: tuple[int, ...] = ()) -> Watched:
     """One step of all of them, the first with a draft, and a chunk of a prompt beside them."""
     model = CodeGenModel.random(CONFIG, device=META, dtype=torch.float16)
@@ -126,6 +144,24 @@ def test_token_probabilities_come_back_with_the_tokens(brought_back: list[tuple[
     asked.logprobs = True
     run(asked, decoding(1, 12))
     assert brought_back == [(3, 12)]
+
+
+def test_a_recorded_step_takes_nothing_from_the_host(brought_back: list[tuple[int, ...]]) -> None:
+    """While a graph is recorded a copy from the host, or a look at the device, is an error."""
+    model = CodeGenModel.random(CONFIG, device=META, dtype=torch.float16)
+    cache, alone = model.new_cache(8), Alone()
+    fixed = FixedSteps(model, cache, Buckets(4, cache.length, drafts=True), most_bytes=2**40)
+    fixed.record(alone, lambda stage: None)
+    sequences = [decoding(0, 9, temperature=0.8), decoding(3, 12), decoding(5, 40)]
+    works = [work(one, 1, Draft([5, 6] if one is sequences[0] else [])) for one in sequences]
+    watched = Watched()
+    with watched:
+        Runner(model, cache, decodable=1900, fixed=fixed).run(StepPlan(tuple(works)))
+    (replay,) = alone.replays
+    assert replay.sent == 0
+    assert "addmm" in replay.operators
+    assert watched.sent == 2, "numbers and the sampler's table"
+    assert brought_back == [(5,)]
 
 
 def test_what_would_wait_is_noticed() -> None:

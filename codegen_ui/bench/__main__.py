@@ -15,6 +15,7 @@ from codegen_ui.engine.threads import wait_briefly
 COMMANDS = {
     "engine": "our engine alone, by number of streams",
     "peers": "our engine, transformers' generate, CTranslate2 and OpenVINO in turn (needs bench/requirements.txt)",
+    "gpu": "our engine on a GPU, eager and with CUDA graphs, beside transformers' generate, in fp16",
     "prefix": "kept prefixes, and how little streams that come and go disturb the others",
     "lookup": "prompt-lookup drafts on the saved examples",
     "invariance": "whether completions are the same whoever else is served: 64 visitors for a minute",
@@ -72,6 +73,12 @@ def build_parser() -> argparse.ArgumentParser:
                 help="with requirements-openvino.txt (default: left out)",
             )
             command.add_argument("--only", nargs="+", metavar="NAME", help="contenders by their names (default: all)")
+        if name == "gpu":
+            command.add_argument("--streams", type=int, nargs="+", default=[1, 8, 32, 64], help="(default: 1 8 32 64)")
+            command.add_argument("--only", nargs="+", metavar="NAME", help="contenders by their names (default: all)")
+            command.add_argument(
+                "--bandwidth", type=float, metavar="GB_S", help="of the GPU's memory (default: that of a large copy)"
+            )
         if name == "lookup":
             command.add_argument("--writer", default="bundled", help="who writes the completions (default: bundled)")
             command.add_argument("--examples", type=Path, default=ROOT / "examples", help="folder of saved examples")
@@ -81,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--requests", type=int, default=200, help="different ones (default: 200)")
         if name == "serving":
             command.add_argument("--served", type=int, default=256, help="new tokens of each visitor (default: 256)")
+            command.add_argument("--visitors", type=int, nargs="+", default=[1, 8], help="(default: 1 8)")
         if name == "scaling":
             command.add_argument(
                 "--models",

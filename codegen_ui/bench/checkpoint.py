@@ -13,6 +13,8 @@ RANDOM = "random"
 SHAPES: dict[str, dict[str, int]] = {
     "350M": {"n_embd": 1024, "n_layer": 20, "n_head": 16, "rotary_dim": 32},
     "2B": {"n_embd": 2560, "n_layer": 32, "n_head": 32, "rotary_dim": 64},
+    "6B": {"n_embd": 4096, "n_layer": 33, "n_head": 16, "rotary_dim": 64},
+    "16B": {"n_embd": 6144, "n_layer": 34, "n_head": 24, "rotary_dim": 64},
 }
 VOCABULARY, DECODABLE, END_OF_TEXT = 51200, 50295, 50256
 
@@ -26,7 +28,7 @@ class BenchModel:
 
 
 def bench_model(name: str) -> BenchModel:
-    """`random` is the 350M shape, `random-2B` the 2B one; else a hub id, a folder or `bundled`."""
+    """`random` is the 350M shape, `random-2B` the 2B one, and so on; else a hub id, a folder or `bundled`."""
     if name == RANDOM or name.startswith(f"{RANDOM}-"):
         shape = name.partition("-")[2] or "350M"
         return BenchModel(f"random weights, {shape} shape", str(random_checkpoint(shape)))

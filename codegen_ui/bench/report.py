@@ -69,6 +69,10 @@ GOALS = {
     "float32_differing": "0",
     "page_over_engine_1": ">= 0.95",
     "page_over_engine_8": ">= 0.85",
+    "page_over_engine_32": ">= 0.9",
+    "gpu_1_over_generate": ">= 6",
+    "gpu_most_over_serial_generate": ">= 25",
+    "gpu_1_share_of_bandwidth": ">= 0.75 of 16B",
     "int8_memory_over_fp32": "<= 0.35",
 }
 

@@ -21,22 +21,21 @@ from codegen_ui.bench.server import Server
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.request import GenerationRequest
 
-VISITORS = (1, 8)
 INPUTS = 11
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
-    model = bench_model(options.model)
+    model, counts = bench_model(options.model), sorted(options.visitors)
     quantize = options.quantize[-1]
-    arguments = ["--model", model.folder, "--slots", str(max(VISITORS)), "--quantize", quantize]
+    arguments = ["--model", model.folder, "--slots", str(counts[-1]), "--quantize", quantize]
     with (
-        load(model, slots=max(VISITORS), quantize=quantize) as engine,
+        load(model, slots=counts[-1], quantize=quantize) as engine,
         Server(*arguments, "--no-lookup", "--prefix-cache-mb", "0") as server,
     ):
-        prompts = [text_prompt(engine, options.prompt, number) for number in range(max(VISITORS))]
+        prompts = [text_prompt(engine, options.prompt, number) for number in range(counts[-1])]
         visitors = [Visitor(server.url) for _ in prompts]
         cases = {}
-        for count in VISITORS:
+        for count in counts:
             cases[f"engine, {count}"] = lambda n=count: through_engine(engine, prompts[:n], options.served)
             cases[f"page, {count}"] = lambda n=count: through_page(engine, visitors[:n], prompts, options.served)
         results = take_turns(cases, options.rounds)
@@ -45,14 +44,14 @@ def run(options: argparse.Namespace, report: Report) -> None:
     middle = medians(results)
     report.table(
         f"{model.name}, {quantize}: prompt {options.prompt}, {options.served} new tokens; output tokens/s",
-        ["", *(f"{n} visitor{'s' if n > 1 else ''}" for n in VISITORS)],
+        ["", *(f"{n} visitor{'s' if n > 1 else ''}" for n in counts)],
         [
-            [where, *(f"{middle[f'{where}, {n}']:.1f} ({spread(results[f'{where}, {n}'])})" for n in VISITORS)]
+            [where, *(f"{middle[f'{where}, {n}']:.1f} ({spread(results[f'{where}, {n}'])})" for n in counts)]
             for where in ("engine", "page")
         ],
     )
     report.figures["tokens_per_second"] = middle
-    for count in VISITORS:
+    for count in counts:
         report.ratios[f"page_over_engine_{count}"] = middle[f"page, {count}"] / middle[f"engine, {count}"]
 
 

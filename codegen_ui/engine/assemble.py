@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from codegen_ui.engine.core import EngineCore
 from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.decoders import Cache, Decoder
+from codegen_ui.engine.fixed.build import recorded_steps
+from codegen_ui.engine.fixed.capture import capture_for
 from codegen_ui.engine.kv.slots import SlotTable
 from codegen_ui.engine.memory import Promise
 from codegen_ui.engine.runner import Runner
@@ -68,8 +70,10 @@ def assemble(
     streams: int,
     decodable: int,
     store: Iterable[Sequence[int]],
+    tell: Callable[[str], None] = lambda stage: None,
 ) -> Parts:
-    """The parts of an engine for `streams` streams; `decodable` as in `Sampler`, `store` as in `Drafter`."""
+    """The parts of an engine for `streams` streams; `decodable` as in `Sampler`, `store` as in `Drafter`. `tell` hears
+    what is being done where that takes long."""
     on_cpu = model.device.type == "cpu"
     length = model.config.n_positions
     token_bytes = model.token_bytes()
@@ -85,7 +89,9 @@ def assemble(
         slots = SlotTable(cache.slots, keep_tokens=cache.slots * length if budget else 0)
     costs = StepCosts(options.prefill_chunk)
     drafter = Drafter(store, costs) if options.lookup else None
-    runner = Runner(model, cache, decodable=decodable)
+    capture = capture_for(options.cuda_graphs, model.device)
+    fixed = recorded_steps(capture, model, cache, streams=streams, drafts=options.lookup, tell=tell)
+    runner = Runner(model, cache, decodable=decodable, fixed=fixed)
     core = EngineCore(Scheduler(streams, slots, costs, drafter), runner, totals)
     promise = Promise(most * token_bytes, lambda: slots.touched * token_bytes)
     return Parts(core, runner, costs, slots, token_bytes, streams * length * token_bytes, promise)

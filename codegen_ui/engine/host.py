@@ -48,10 +48,17 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         info: what is loaded; slots and memory are filled in here.
         options: see `EngineOptions`.
         common_code: texts that speculation drafts from, beside what it has seen.
+        tell: hears, before this returns, what is being done where that takes long.
     """
 
     def __init__(
-        self, model: Decoder, tokenizer: Any, info: ModelInfo, options: EngineOptions, common_code: Sequence[str] = ()
+        self,
+        model: Decoder,
+        tokenizer: Any,
+        info: ModelInfo,
+        options: EngineOptions,
+        common_code: Sequence[str] = (),
+        tell: Callable[[str], None] = lambda stage: None,
     ) -> None:
         self._options = options
         self._device = model.device
@@ -65,7 +72,7 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         decodable = min(len(tokenizer), model.config.vocab_size)
         store = map(self._intake.encode, common_code)
         self._parts: Parts | None = assemble(
-            model, options, self._totals, streams=slots, decodable=decodable, store=store
+            model, options, self._totals, streams=slots, decodable=decodable, store=store, tell=tell
         )
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)

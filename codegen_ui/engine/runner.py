@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.decoders import Cache, Decoder
+from codegen_ui.engine.fixed.steps import FixedSteps
 from codegen_ui.engine.model.layout import Segment
 from codegen_ui.engine.sampler import Drawn, RowParams, Sampler
 from codegen_ui.engine.scheduler import Copy, StepPlan, Work
@@ -28,11 +30,13 @@ class Runner:
     Args:
         cache: a slot for every stream and every kept prefix.
         decodable: see `Sampler`.
+        fixed: computes the steps that have one of its shapes, as long as they have; None leaves all to the model.
     """
 
-    def __init__(self, model: Decoder, cache: Cache, *, decodable: int) -> None:
+    def __init__(self, model: Decoder, cache: Cache, *, decodable: int, fixed: FixedSteps | None = None) -> None:
         self._model = model
         self._cache = cache
+        self._fixed = fixed
         self._sampler = Sampler(decodable)
         self._seen: dict[SequenceState, Seen] = {}
 
@@ -71,7 +75,7 @@ class Runner:
         begin = time.perf_counter()
         segments = [Segment(work.slot, work.start, work.tokens, 1 + len(work.draft.tokens)) for work in plan.works]
         rows = [self._rows(work) for work in plan.works]
-        logits = self._model.step(segments, self._cache)
+        logits = self._logits(segments)
         drawn = iter(self._sampler.draw(logits, [row for some in rows for row in some]))
         results = [[next(drawn) for _ in some] for some in rows]
         return results, time.perf_counter() - begin
@@ -85,10 +89,15 @@ class Runner:
         """Of how many sequences something is remembered."""
         return len(self._seen)
 
+    def _logits(self, segments: Sequence[Segment]) -> Tensor:
+        """As `Decoder.step`; they are to be used before the next step."""
+        logits = None if self._fixed is None else self._fixed.step(segments)
+        return self._model.step(segments, self._cache) if logits is None else logits
+
     def _timed(self, tokens: int, logits: int) -> float:
         """Seconds of a step over `tokens` tokens at the start of slot 0, whose logits are looked at."""
         begin = time.perf_counter()
-        self._model.step([Segment(0, 0, [0] * tokens, logits)], self._cache).argmax(-1).tolist()
+        self._logits([Segment(0, 0, [0] * tokens, logits)]).argmax(-1).tolist()
         return time.perf_counter() - begin
 
     def _rows(self, work: Work) -> list[RowParams]:

@@ -1,0 +1,1 @@
+"""Decode steps of fixed shapes, which a GPU can record once and replay."""

@@ -1,0 +1,116 @@
+"""Decode steps of fixed shapes on a model and its cache: recorded once, replayed from then on.
+
+Every tensor that such a step begins and ends with stays where it is: numbers that say which tokens, positions and
+slots, and the logits. They are shared by all shapes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from humanize import naturalsize
+from torch import Tensor
+
+from codegen_ui.engine.fixed.buckets import Bucket, Buckets, fill
+from codegen_ui.engine.fixed.capture import Capture, Compute
+from codegen_ui.engine.kv.cache import KVCache, ScatteredWrites
+from codegen_ui.engine.model.attention import gathered
+from codegen_ui.engine.model.decoder import CodeGenModel
+from codegen_ui.engine.model.layout import Segment, check_segments
+
+logger = logging.getLogger(__name__)
+
+
+class FixedSteps:
+    """Computes what has one of the recorded shapes. For the engine's thread only, once `record` is done.
+
+    Args:
+        buckets: the shapes to record.
+        most_bytes: of the device's memory that recording may take.
+    """
+
+    def __init__(self, model: CodeGenModel, cache: KVCache, buckets: Buckets, *, most_bytes: int) -> None:
+        self._model = model
+        self._cache = cache
+        self._buckets = buckets
+        self._most_bytes = most_bytes
+        self._recorded: dict[Bucket, Compute] = {}
+        self._rows = max(bucket.rows for bucket in buckets.all())
+        self._numbers = torch.zeros(4 * self._rows, dtype=torch.int64, device=model.device)
+        self._logits = torch.zeros(self._rows, model.config.vocab_size, device=model.device)
+
+    @property
+    def recorded(self) -> int:
+        """How many shapes."""
+        return len(self._recorded)
+
+    @torch.inference_mode()
+    def record(self, capture: Capture, tell: Callable[[str], None]) -> None:
+        """Record every shape that the memory allows; `tell` hears how far that is.
+
+        Nothing but slot 0's first position of the cache is written. The first shape that cannot be recorded ends it,
+        with a warning: the rest is computed as if it had no shape.
+        """
+        begin = time.monotonic()
+        shapes = [one for one in self._buckets.all() if self.scratch_bytes(one) <= self._most_bytes]
+        for number, bucket in enumerate(shapes, start=1):
+            tell(f"recording decode steps for the GPU, {number} of {len(shapes)}")
+            try:
+                self._numbers.zero_()
+                recorded = capture(lambda bucket=bucket: self._compute(bucket))  # type: ignore[misc]
+            except RuntimeError as error:
+                reason = str(error).partition("\n")[0]
+                logger.warning(
+                    "%d of %d decode steps recorded, others run eagerly: %s", number - 1, len(shapes), reason
+                )
+                return
+            self._recorded[bucket] = recorded
+            if capture.bytes > self._most_bytes:
+                taken = naturalsize(capture.bytes, binary=True)
+                logger.warning("%d of %d decode steps recorded: they take %s", number, len(shapes), taken)
+                return
+        taken, seconds = naturalsize(capture.bytes, binary=True), time.monotonic() - begin
+        logger.info("%d decode steps recorded in %.1f s, they take %s", len(shapes), seconds, taken)
+
+    @torch.inference_mode()
+    def step(self, segments: Sequence[Segment]) -> Tensor | None:
+        """As `CodeGenModel.step`, for segments that fit a recorded shape; else None, and nothing was done.
+
+        The logits stay until the next step.
+        """
+        if not segments:
+            return None
+        bucket = self._buckets.smallest(segments)
+        replay = None if bucket is None else self._recorded.get(bucket)
+        if bucket is None or replay is None:
+            return None
+        check_segments(segments, self._cache.slots, self._cache.length, self._model.config.vocab_size)
+        filled = fill(bucket, segments)
+        numbers = torch.tensor(filled.numbers, dtype=torch.int64, pin_memory=self._numbers.device.type == "cuda")
+        self._numbers[: len(filled.numbers)].copy_(numbers, non_blocking=True)
+        replay()
+        count = len(filled.wanted)
+        if filled.wanted == list(range(count)):
+            return self._logits[:count]
+        return self._logits.index_select(0, self._numbers[3 * bucket.rows : 3 * bucket.rows + count])
+
+    def scratch_bytes(self, bucket: Bucket) -> int:
+        """What a step takes beside what stays: one layer's keys and values, side by side, scores, and its buffers."""
+        config, size = self._model.config, self._model.dtype.itemsize
+        read = 2 * bucket.streams * bucket.length * config.n_embd * size
+        scores = bucket.rows * bucket.length * (config.n_head * 4 + 2 * size)
+        return read + scores + bucket.rows * (2 * (3 * config.n_embd + config.inner) + config.vocab_size) * size
+
+    def _compute(self, bucket: Bucket) -> None:
+        """The step itself: from the numbers that lie there to the logits."""
+        tokens, positions, slots = self._numbers[: 3 * bucket.rows].view(3, -1).unbind(0)
+        own = slots.view(bucket.streams, bucket.tokens)[:, 0]
+        tensors = self._model.bind(
+            positions,
+            lambda queries: (gathered(queries, positions, own, bucket.length, self._cache),),
+            lambda value_key: ScatteredWrites(self._cache.data, value_key, slots, positions),
+        )
+        self._logits[: bucket.rows].copy_(self._model.forward(tokens, tensors))
