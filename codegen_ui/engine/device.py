@@ -131,12 +131,16 @@ def memory_used(device: torch.device) -> int | None:
     return process_memory()
 
 
-def choose_slots(config: ModelConfig, device: torch.device, token_bytes: int, quantize: str) -> tuple[int, str]:
+def choose_slots(
+    config: ModelConfig, device: torch.device, token_bytes: int, quantize: str, asked: int | None = None
+) -> tuple[int, str]:
     """How many full-length streams fit in half of the memory that is free now (85% of a GPU's own), and why so many.
 
     `token_bytes`: what a token takes in the KV cache. To be called after the weights are loaded. At least 1; on a CPU
-    at most 8, with int8 16, beyond which its cores gain little.
+    at most 8, with int8 16, beyond which its cores gain little. What is `asked` for by --slots is not questioned.
     """
+    if asked is not None:
+        return asked, "as asked for by --slots"
     each = token_bytes * config.n_positions
     free = memory_free(device)
     most = MOST_SLOTS_GPU

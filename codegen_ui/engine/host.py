@@ -63,12 +63,9 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         self._options = options
         self._device = model.device
         self._intake = Intake(tokenizer, model.config, options.deadline_seconds)
-        slots, reason = choose_slots(model.config, model.device, model.token_bytes(), model.quantize)
-        if options.slots is not None:
-            slots, reason = options.slots, "as asked for by --slots"
+        slots, reason = choose_slots(model.config, model.device, model.token_bytes(), model.quantize, options.slots)
         self._info = replace(info, slots=slots, slots_reason=reason, context=model.config.n_positions)
-        self._totals = Totals()
-        self._failure = Failure()
+        self._totals, self._failure = Totals(), Failure()
         decodable = min(len(tokenizer), model.config.vocab_size)
         store = map(self._intake.encode, common_code)
         self._parts: Parts | None = assemble(
@@ -80,10 +77,8 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         self._thread: threading.Thread | None = None
         self._inbox: list[SequenceState] = []
         self._unfinished: list[LiveGeneration] = []
-        self._closing = False
-        self._warm = False
+        self._closing = self._warm = self._given_up = False
         self._step_began: float | None = None
-        self._given_up = False
         logger.info("%s: %d slots (%s)", info.name, slots, reason)
         close_at_exit(self)
         with self._lock:
