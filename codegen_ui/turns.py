@@ -95,7 +95,7 @@ class Waits:
         return position * fmean(held) / slots
 
     def before(self, model: str, stats: EngineStats) -> float | None:
-        """The same for a request that comes now: nothing where a slot is free."""
-        if stats.active < stats.slots and not stats.waiting:
+        """The same for a request that comes now: nothing where a slot is free when those that wait have theirs."""
+        if stats.active + stats.waiting < stats.slots:
             return 0.0
         return self.seconds(model, stats.waiting + 1, stats.slots)

@@ -125,6 +125,7 @@ class TestWaits:
         assert waits.seconds("m", 6, 4) == pytest.approx(12.0)
         assert waits.before("m", EngineStats(active=4, waiting=5, slots=4)) == pytest.approx(12.0)
         assert waits.before("m", EngineStats(active=3, waiting=0, slots=4)) == 0.0
+        assert waits.before("m", EngineStats(active=1, waiting=2, slots=4)) == 0.0
 
     def test_who_left_the_queue_without_a_slot_says_nothing_of_slots(self) -> None:
         waits = Waits()
