@@ -93,6 +93,7 @@ export function start(element, fire) {
         choices.hidden = true;
         draw();
         list.children[at].focus();
+        element.dataset.busy = "1";
         fire.branch({ name, ids: [...branches[0].prompt, ...before.map(({ id }) => id), one.id] });
       });
       return button;
