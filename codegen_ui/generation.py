@@ -135,6 +135,8 @@ class ModelInfo:
     not tell."""
     batch_note: str = ""
     """Why not, where it could have been otherwise; for people."""
+    lookup: bool = False
+    """Whether it drafts by prompt lookup, for requests that do not decline."""
     device: str = ""
     device_name: str = ""
     weights_bytes: int | None = None

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,15 @@ if TYPE_CHECKING:
     from codegen_ui.engine.host import LocalEngine
 
 logger = logging.getLogger(__name__)
+
+
+NUMBERS: dict[str, dict[str, Any]] = {
+    "float32": {"dtype": "float32", "quantize": "none"},
+    "bfloat16": {"dtype": "bfloat16", "quantize": "none"},
+    "float16": {"dtype": "float16", "quantize": "none"},
+    "int8": {"quantize": "int8"},
+}
+"""What may stand behind a model's name and an @, so that one is offered in several numbers: 'bundled@float32'."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +109,7 @@ def run(name: str, plan: LoadPlan, progress: Progress, start: float) -> LocalEng
 
     Raises `ModelUnavailable`, or `InvalidInput` for a device that this machine lacks.
     """
+    name, plan = in_numbers(name, plan)
     # The imports take seconds, in which the hub can be asked.
     imports = threading.Thread(target=import_libraries, name="import torch and transformers", daemon=True)
     imports.start()
@@ -131,6 +141,14 @@ def run(name: str, plan: LoadPlan, progress: Progress, start: float) -> LocalEng
         raise ModelUnavailable(name, f"there is not enough memory to load it. {ADVICE}") from error
     finally:
         checkpoint.weights.close()
+
+
+def in_numbers(name: str, plan: LoadPlan) -> tuple[str, LoadPlan]:
+    """The name without the numbers behind it, and the plan with them; a folder may be called so itself."""
+    plain, _, numbers = name.rpartition("@")
+    if not plain or numbers not in NUMBERS or Path(name).is_dir():
+        return name, plan
+    return plain, replace(plan, **NUMBERS[numbers])
 
 
 def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> Decoder:
@@ -182,6 +200,7 @@ def start_engine(
         quantize=model.quantize,
         batch_invariant=model.batch_invariant,
         batch_note=why_not_native(config, model.device, model.dtype, model.quantize) or "",
+        lookup=plan.lookup,
         device=str(model.device),
         device_name=device_name(model.device),
         weights_bytes=model.weights_bytes,

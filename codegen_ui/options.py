@@ -39,7 +39,8 @@ class ModelOptions(Checked):
     model: tuple[str, ...] = row(
         (DEFAULT_MODEL,),
         Texts(),
-        "a hub id, a local folder, or 'bundled'; repeat it to let visitors choose",
+        "a hub id, a local folder, or 'bundled', each with its own numbers where @float32 or @int8 is behind it; "
+        "repeat it to let visitors choose",
         only="local",
     )
 

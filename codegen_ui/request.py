@@ -12,7 +12,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, MISSING, dataclass
 
-from codegen_ui.kinds import Choice, Integer, Number
+from codegen_ui.kinds import Choice, Integer, Number, Switch
 from codegen_ui.table import Checked, Setting, rows, setting
 from codegen_ui.texts import PROMPT, StopStrings
 
@@ -196,6 +196,13 @@ class GenerationRequest(SamplingParams, Lengths):
         None,
         Number(0, 86_400, open_low=True),
         "the longest it may take, from its arrival; without one the engine's own is in force",
+        origin="",
+    )
+    lookup: bool = setting(
+        True,
+        Switch(),
+        "prompt-lookup speculation where the server has it; without, the same tokens take longer",
+        neutral=True,
         origin="",
     )
     visitor: str = ""

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -178,6 +179,18 @@ def test_lookup_changes_no_token(values: dict[str, float]) -> None:
         stats = engine.stats()
     assert stats.drafted_tokens >= stats.accepted_tokens > 0
     assert not values or stats.drafted_tokens > stats.accepted_tokens, "wrong drafts were tried too"
+
+
+def test_a_request_may_decline_lookup_and_gets_the_same_tokens() -> None:
+    model = tiny()
+    drafted = request(ids(model, 6) * 8, max_new_tokens=40)
+    with model.engine(lookup=True) as engine:
+        always(engine)
+        with_drafts = engine.submit(drafted).result(60)
+        without = engine.submit(replace(drafted, lookup=False)).result(60)
+    assert with_drafts.metrics.drafted_tokens > 0
+    assert without.metrics.drafted_tokens == 0
+    assert without.token_ids == with_drafts.token_ids
 
 
 def always(engine: LocalEngine) -> None:

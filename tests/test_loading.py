@@ -51,6 +51,20 @@ def test_the_library_loads_and_generates_in_three_lines() -> None:
         assert len(engine.submit(request).result(timeout=30).token_ids) == 5
 
 
+def test_a_model_can_be_had_in_other_numbers_by_its_name(models: Path) -> None:
+    for name in ("bundled", str(models / "repository")):
+        with codegen_ui.load(f"{name}@float32", device="cpu", dtype="bfloat16", quantize="int8") as engine:
+            assert (engine.info.dtype, engine.info.quantize, engine.info.name) == ("float32", "none", name)
+        with codegen_ui.load(f"{name}@int8", device="cpu") as engine:
+            assert engine.info.quantize == "int8"
+
+
+def test_other_words_behind_a_name_belong_to_it(models: Path) -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        codegen_ui.load(str(models / "repository@int4"), device="cpu")
+    assert "repository@int4" in str(caught.value)
+
+
 def test_what_is_loaded_is_described(models: Path) -> None:
     with codegen_ui.load(str(models / "repository"), device="cpu") as engine:
         info = engine.info

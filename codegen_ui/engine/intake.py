@@ -70,5 +70,6 @@ class Intake:
             sampling=request.sampling,
             logprobs=request.logprobs is not None,
             uniforms=UniformStream(seed, request.sampling.sample_index),
+            drafts=request.lookup,
         )
         return generation, sequence

@@ -54,6 +54,7 @@ class SequenceState:
         max_tokens: prompt and output together, at most the KV cache's length.
         slot: of the KV cache; None while it waits, for a place or for another's prompt.
         arrival: set by the queue.
+        drafts: whether prompt lookup may draft for it.
         lookup, draft_budget, indexed: what to draft from, how much, and how many tokens it knows, with speculation.
     """
 
@@ -68,6 +69,7 @@ class SequenceState:
     computed: int = 0
     slot: int | None = None
     arrival: int = -1
+    drafts: bool = True
     lookup: Lookup | None = None
     draft_budget: DraftBudget = field(default_factory=lambda: DraftBudget(AcceptanceRates()))
     indexed: int = 0

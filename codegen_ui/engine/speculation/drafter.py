@@ -30,7 +30,7 @@ class Drafter:
 
     def draft(self, sequence: SequenceState, streams: int) -> Draft:
         """What may come next, where checking it beside `streams` decoding streams is expected to pay."""
-        if streams > MAX_DRAFTING:
+        if streams > MAX_DRAFTING or not sequence.drafts:
             return NOTHING
         lookup = self._index(sequence)
         if sequence.indexed < len(sequence.tokens):
