@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from fake_engine import FakeEngine
-from visit import bundled_page, pick, set_number, tab, until
+from visit import bundled_page, faults, pick, set_number, tab, until
 from web import running
 
 from codegen_ui.gallery import load_gallery
@@ -81,17 +80,6 @@ def generate_long(page: Any, engine: FakeEngine) -> None:
     page.get_by_label("Max length", exact=True).check()
     generate(page)
     wait_for_state(page, "decoding")
-
-
-def faults(page: Any) -> list[str]:
-    """What axe-core finds serious or worse: rule, impact, and where."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{fault['id']} ({fault['impact']}): {node['target']} {node['html'][:120]}"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-        for node in fault["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

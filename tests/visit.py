@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from fake_engine import wait_until
 from web import running
 
@@ -35,7 +36,8 @@ def bundled_page(**options: Any) -> Iterator[str]:
     if not CHECKPOINT.is_file():
         pytest.skip("the bundled checkpoint is not in this checkout")
     pytest.importorskip("torch")
-    chosen = Options(model=("bundled",), **options)
+    options.setdefault("model", ("bundled",))
+    chosen = Options(**options)
     service = make_service(chosen, Announcer("", print))
     with running(create_app(service, build_page(service, load_gallery(EXAMPLES)), chosen)) as address:
         wait_until(lambda: service.status().phase is Phase.READY, 120)
@@ -60,7 +62,7 @@ def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator
     page.on("pageerror", lambda error: broken.append(str(error)))
     page.goto(f"{address}/{query}")
     page.wait_for_selector("#cg-live [data-tone]", state="attached")
-    page.wait_for_selector("#cg-generate")
+    page.wait_for_selector("#cg-generate", state="attached")
     try:
         yield page
     finally:
@@ -85,6 +87,17 @@ def set_number(page: Any, field: str, value: float) -> None:
     box = page.locator(f"#{field} input[type=number]")
     box.fill(str(value))
     box.blur()
+
+
+def faults(page: Any, within: str | None = None) -> list[str]:
+    """What axe-core finds serious or worse, in the page or one part of it: rule, impact, and where."""
+    found = Axe().run(page, context=within).response["violations"]
+    return [
+        f"{fault['id']} ({fault['impact']}): {node['target']} {node['html'][:120]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
 
 
 def picture(element: Any, name: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 
 PREFIX = "/own"
-SCRIPT = "text/javascript; charset=utf-8"
+SCRIPT, STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 HERE = Path(__file__).parent
 SANDBOX_POLICY = (
     "sandbox allow-scripts; default-src 'none'; connect-src 'none'; script-src blob: 'unsafe-inline' 'unsafe-eval'; "
@@ -38,8 +38,10 @@ class Asset:
 def find_assets() -> dict[str, Asset]:
     """By the name under `PREFIX`."""
     scripts = {path.name: Asset(path) for path in sorted((HERE / "static").glob("*.js"))}
+    styles = {path.name: Asset(path, STYLE) for path in sorted((HERE / "static").glob("*.css"))}
     return {
         **scripts,
+        **styles,
         "sandbox.html": Asset(HERE / "static" / "sandbox.html", "text/html; charset=utf-8", SANDBOX_POLICY),
         "check_runner.py": Asset(HERE / "views" / "check_runner.py", "text/plain; charset=utf-8"),
         "brython.js": Asset(brython("brython.js")),

@@ -28,6 +28,8 @@ from codegen_ui.ui.views.again import Again
 from codegen_ui.ui.views.again_panel import TailPanel, TokensPanel
 from codegen_ui.ui.views.checks_panel import ChecksPanel, VerdictsPanel
 from codegen_ui.ui.views.code_panel import CodePanel
+from codegen_ui.ui.views.compare import Compares
+from codegen_ui.ui.views.compare_panel import ComparePanel
 from codegen_ui.ui.views.lanes_panel import LanesPanel
 from codegen_ui.ui.views.samples import Grids
 from codegen_ui.ui.views.samples_panel import SamplesPanel
@@ -54,7 +56,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
     """
     blocks = PatientBlocks(title=TITLE, fill_width=True, analytics_enabled=False)
     sessions = Sessions(service, blocks.unread)
-    again, grids = Again(service, sessions), Grids(service)
+    again, grids, compares = Again(service, sessions), Grids(service), Compares(service)
     with blocks:
         model = ModelPanel(service)
         gallery = GalleryPanel(service, examples)
@@ -72,9 +74,10 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
                 tokens, tail = TokensPanel(again), TailPanel(again)
                 code, link = CodePanel(service, sessions), LinkPanel(service, sessions)
         samples = SamplesPanel(grids)
+        compare = ComparePanel(service, sessions, compares)
         records = RecordsPanel(sessions.records)
         post = PostPanel(service, sessions)
-        lanes = LanesPanel(service, sessions, grids)
+        lanes = LanesPanel(service, sessions, grids, compares)
         box = BoxPanel(service)
 
         inputs = [prompt.editor, *settings.widgets.values()]
@@ -84,6 +87,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         live.wire(settings, prompt)
         gallery.wire(blocks, model, prompt, [*inputs, checks.lines])
         samples.wire(blocks, model, inputs)
+        compare.wire(blocks, model, inputs)
         tokens.wire(blocks, model, inputs)
         tail.wire(model, inputs)
         code.wire(model, inputs)

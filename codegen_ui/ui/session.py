@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from codegen_ui.generation import Snapshot
+from codegen_ui.generation import Generation, Snapshot
 from codegen_ui.metrics import GenerationMetrics
 from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.ui.panels.records_panel import Record, make_record
+from codegen_ui.ui.recording import Recording
 from codegen_ui.ui.run import Run
 
 MAX_RECORDS = 200
@@ -26,6 +27,7 @@ class Ran:
     generation: its id.
     request: its request's `name`.
     digest: of the completion.
+    recording: when each of its tokens came.
     """
 
     generation: str
@@ -33,10 +35,12 @@ class Ran:
     metrics: GenerationMetrics
     reason: FinishReason | None
     digest: str
+    recording: Recording = field(default_factory=Recording)
 
     @classmethod
-    def of(cls, generation: str, request: GenerationRequest, last: Snapshot) -> Ran:
-        return cls(generation, name(request), last.metrics, last.finish_reason, digest(last.text))
+    def of(cls, generation: Generation, request: GenerationRequest, last: Snapshot) -> Ran:
+        recording, text = Recording.of(generation), digest(last.text)
+        return cls(generation.id, name(request), last.metrics, last.finish_reason, text, recording)
 
 
 def name(request: GenerationRequest) -> int:
@@ -77,7 +81,7 @@ class Session:
         if self.run is run:
             self.run = None
 
-    def keep(self, model: str, generation: str, request: GenerationRequest, last: Snapshot) -> None:
+    def keep(self, model: str, generation: Generation, request: GenerationRequest, last: Snapshot) -> None:
         """Remember what came of the run in progress."""
         self._count += 1
         self.records.append(make_record(self._count, datetime.now().astimezone(), model, request, last))

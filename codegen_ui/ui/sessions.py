@@ -95,7 +95,7 @@ class Sessions:
                 if not await self._fetched(key):
                     return
                 if snapshot.finish_reason is not None:
-                    session.keep(self._name(model), generation.id, request, snapshot)
+                    session.keep(self._name(model), generation, request, snapshot)
                     self._bound_records()
                     lines = await asyncio.to_thread(highlighter.final, snapshot.text)
                 else:

@@ -42,6 +42,13 @@ window.codegenUI = (() => {
 
   const script = (name) => import(new URL(`own/${name}.js`, document.baseURI).href);
 
+  /* The style sheet of a panel that is opened later than the page. */
+  function style(name) {
+    if (byId(`cg-style-${name}`)) return;
+    const href = new URL(`own/${name}.css`, document.baseURI).href;
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href, id: `cg-style-${name}` }));
+  }
+
   /* What a screen reader says: the latest word, and not more often than one can listen to. */
   let spoken = 0;
   let speaking = null;
@@ -108,5 +115,5 @@ window.codegenUI = (() => {
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  return { follow, setTexts, texts, meter, part, script, place, save, copy, flash, type, announce, byId, button, editor, outputText };
+  return { follow, setTexts, texts, meter, part, script, style, place, save, copy, flash, type, announce, byId, button, editor, outputText };
 })();

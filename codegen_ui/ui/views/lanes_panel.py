@@ -16,6 +16,7 @@ from codegen_ui.service import Service
 from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.views.code_panel import ADDRESS
+from codegen_ui.ui.views.compare import Compares
 from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
 from codegen_ui.ui.views.samples import Grids
 from codegen_ui.ui.widgets import QUIET, STREAMING, drawn_apart, session_of
@@ -41,9 +42,10 @@ TIMELINE = """
 class LanesPanel:
     """`picture` shows `lanes.lanes`; `taken` the `lanes.timeline` of the last run."""
 
-    def __init__(self, service: Service, sessions: Sessions, grids: Grids) -> None:
+    def __init__(self, service: Service, sessions: Sessions, *others: Grids | Compares) -> None:
+        """`others` run generations for tabs as well."""
         self._service = service
-        self._grids = grids
+        self._others = others
         self._sessions = sessions
         self._watching: dict[str, object] = {}
         self.picture = drawn_apart({}, TEMPLATE, "lanes", "cg-lanes", ("open", "close", "take"))
@@ -81,7 +83,7 @@ class LanesPanel:
 
     def _own(self, key: str) -> set[str]:
         """The ids of what the tab runs, and of what it ran last."""
-        own = self._grids.generations(key)
+        own = set[str]().union(*(other.generations(key) for other in self._others))
         session = self._sessions.find(key)
         if session is not None and session.ran is not None:
             own.add(session.ran.generation)
