@@ -25,6 +25,7 @@ TEMPLATE = """
 <header class="cg-head">
   <div class="cg-brand"><h1>CodeGen <span>Playground</span></h1></div>
   <div class="cg-model"><i class="cg-dot"></i><span data-f="line"></span></div>
+  <button type="button" class="cg-present" title="Large type, one example after another">Present</button>
   <button type="button" class="cg-theme" title="Light or dark" aria-label="Switch between light and dark">◐</button>
 </header>
 <div class="cg-progress" hidden><i></i></div>

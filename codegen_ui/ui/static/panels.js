@@ -15,6 +15,9 @@
       const dark = document.body.classList.toggle("dark");
       try { localStorage.setItem("codegen-theme", dark ? "dark" : "light"); } catch (_) { /* private window */ }
     });
+    const present = () => script("presenter").then((module) => module.open());
+    element.querySelector(".cg-present").addEventListener("click", present);
+    if (/^#present(=|$)/.test(location.hash) || new URLSearchParams(location.search).has("present")) present();
     const again = element.querySelector(".cg-retry");
     again.addEventListener("click", () => { again.disabled = true; retry({}); });
     follow(props, watch, (value) => {

@@ -23,7 +23,7 @@ TEMPLATE = """
 both again at the pace that the engine measured, token by token.</p>
 <p class="cg-note" role="status"></p></details>
 """
-ONE_MODEL = "This server offers one model; started with --model twice, it lets each side have another."
+ONE_MODEL = "This server offers one model; --model bundled --model bundled@float32, say, gives each side its own."
 NO_LOOKUP = "No model that is loaded here drafts by prompt lookup."
 
 
