@@ -213,7 +213,7 @@ class TestPage:
         until(page, "document.querySelector('.cg-state').textContent === 'done'")
 
     def test_a_sweep_draws_a_line_for_each_temperature(self, page: Any) -> None:
-        pick(page, "Docstring to function")
+        pick(page, "3Sum")
         found = sample(page, 4, 0.6, "#cg-sweep")
         assert [group["temperature"] for group in found] == [0.2, 0.6, 1]
         assert page.locator(".cg-curves .line polyline").count() == 3
