@@ -44,7 +44,9 @@ class LazyWeights(Mapping[str, "torch.Tensor"]):
         self._check()
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        return self._where[name].tensor(name)
+        # A copy: what a reader hands out may be the mapped file itself, and a file that is written anew or cut short
+        # while it is served would change the model, or end the process.
+        return self._where[name].tensor(name).clone()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._expected)
