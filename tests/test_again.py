@@ -109,6 +109,8 @@ class TestPage:
         rested(page)
         completion = page.evaluate("codegenUI.outputText()").removeprefix(page.input_value("#cg-prompt textarea"))
         assert words(page).replace("⏎", "").startswith(completion.rstrip("\n"))
+        tops = page.eval_on_selector_all("#cg-tokens .cg-tokens button", "all => all.map(one => one.offsetTop)")
+        assert len(set(tops)) >= completion.rstrip("\n").count("\n") + 1, "a line of code is a line of tokens"
         tokens = page.eval_on_selector_all("#cg-tokens .cg-tokens button", "all => all.map(one => ({...one.dataset}))")
         assert len({token["shade"] for token in tokens}) >= 2
         guess = min(range(len(tokens)), key=lambda at: float(tokens[at]["p"]))

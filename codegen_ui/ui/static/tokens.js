@@ -11,6 +11,7 @@ export function start(element, fire) {
   const tree = element.querySelector(".cg-tree");
   const list = element.querySelector(".cg-tokens");
   const choices = element.querySelector(".cg-choices");
+  const buttons = [];
   let branches, current, focused = 0;
   reset();
 
@@ -30,11 +31,12 @@ export function start(element, fire) {
     const { prefix, tokens } = branches[current];
     const all = [...prefix, ...tokens];
     list.hidden = !all.length;
-    while (list.children.length > all.length) list.lastChild.remove();
+    while (buttons.length > all.length) { breaks(buttons.at(-1), false); buttons.pop().remove(); }
     all.forEach((token, at) => {
-      const button = list.children[at] ?? list.appendChild(token_button());
+      const button = buttons[at] ??= list.appendChild(token_button());
       const text = shown(token.text);
       if (button.textContent !== text) button.textContent = text;
+      breaks(button, text.endsWith("\n"));
       button.dataset.shade = shade(token.p);
       button.dataset.p = token.p ?? "";
       button.dataset.at = at;
@@ -58,6 +60,13 @@ export function start(element, fire) {
 
   function depth(branch) { return branch.parent < 0 ? 0 : 1 + depth(branches[branch.parent]); }
 
+  /* A button is a box: the line's end in it ends no line around it. */
+  function breaks(button, wanted) {
+    const after = button.nextElementSibling?.tagName === "BR" ? button.nextElementSibling : null;
+    if (wanted && !after) button.after(document.createElement("br"));
+    if (!wanted) after?.remove();
+  }
+
   function token_button() {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     button.addEventListener("click", () => choose(Number(button.dataset.at)));
@@ -68,9 +77,9 @@ export function start(element, fire) {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    focused = Math.max(0, Math.min(list.children.length - 1, Number(event.target.dataset.at) + step));
-    for (const button of list.children) button.tabIndex = Number(button.dataset.at) === focused ? 0 : -1;
-    list.children[focused].focus();
+    focused = Math.max(0, Math.min(buttons.length - 1, Number(event.target.dataset.at) + step));
+    for (const button of buttons) button.tabIndex = Number(button.dataset.at) === focused ? 0 : -1;
+    buttons[focused].focus();
   });
 
   /* The likeliest tokens in the place of one. */
@@ -92,14 +101,14 @@ export function start(element, fire) {
         current = branches.length - 1;
         choices.hidden = true;
         draw();
-        list.children[at].focus();
+        buttons[at].focus();
         element.dataset.busy = "1";
         fire.branch({ name, ids: [...branches[0].prompt, ...before.map(({ id }) => id), one.id] });
       });
       return button;
     });
     const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
-    close.addEventListener("click", () => { choices.hidden = true; list.children[at]?.focus(); });
+    close.addEventListener("click", () => { choices.hidden = true; buttons[at]?.focus(); });
     choices.replaceChildren(title, ...options, close);
     choices.hidden = false;
     (options.find((option) => !option.disabled) ?? close).focus();
