@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,8 +13,6 @@ from codegen_ui.request import SamplingParams
 
 SETTINGS = 6
 """Of each row: its uniform number, temperature, top-k, top-p, min-p and repetition penalty."""
-NONE: TokenIds = np.zeros(1, dtype=np.int64)
-"""Stands for no token at all: one that a penalty of 1 leaves as it is."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,17 @@ class Columns:
             dtype=torch.float32 if device.type == "mps" else torch.float64,
             pin_memory=device.type == "cuda",
         )
-        for place, (s, u), ids in zip(table.numpy(), rows, seen or [None] * len(rows), strict=True):
-            known = NONE if ids is None or not len(ids) else ids
-            factor = 1.0 if known is NONE else s.repetition_penalty
-            place[:SETTINGS] = (u, s.temperature, s.top_k, s.top_p if s.top_p < 1 else 2.0, s.min_p, factor)
-            # What is left of the width names the first again: a token is penalised once, however often it is named.
-            place[SETTINGS:] = known[0]
-            place[SETTINGS : SETTINGS + len(known)] = known
+        values = table.numpy()
+        values[:, :SETTINGS] = [
+            (u, s.temperature, s.top_k, s.top_p if s.top_p < 1 else 2.0, s.min_p, s.repetition_penalty) for s, u in rows
+        ]
+        for place, ids in zip(values, seen if width else (), strict=False):
+            if ids is None or not len(ids):
+                place[SETTINGS - 1], place[SETTINGS:] = 1.0, 0  # of a token that a penalty of 1 leaves as it is
+            else:
+                # What is left of the width names the first again: a token is penalised once, however often it is named.
+                place[SETTINGS:] = ids[0]
+                place[SETTINGS : SETTINGS + len(ids)] = ids
         table = table.to(device, non_blocking=True)
         uniform, temperature, top_k, top_p, min_p, penalty = table[:, :SETTINGS].chunk(SETTINGS, dim=1)
         greedy = temperature == 0

@@ -99,13 +99,13 @@ class Sampler:
         """int64 `[rows]` on the logits' device."""
         scores = logits[:, : self.decodable]
         greedy = all(row.sampling.temperature == 0 for row in rows)
-        if greedy and all(row.seen is None for row in rows):
-            return scores.argmax(-1)
-        columns = columns_of(rows, logits)
-        scores = penalised(scores, columns)
-        if greedy:
-            return scores.argmax(-1)
-        return draw_apart(scores, rows) if scores.device.type == "cpu" else draw_together(scores, columns)
+        apart = greedy or scores.device.type == "cpu"
+        if not apart or any(row.seen is not None for row in rows):
+            columns = columns_of(rows, logits)
+            scores = penalised(scores, columns)
+            if not apart:
+                return draw_together(scores, columns)
+        return scores.argmax(-1) if greedy else draw_apart(scores, rows)
 
     def _with_logprobs(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """fp32 `[rows, 2 + 2 * 5]`: token, its logprob, top ids, their logprobs. fp32 holds ids up to 2^24."""
