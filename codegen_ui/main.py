@@ -15,6 +15,9 @@ from codegen_ui.errors import PlaygroundError
 from codegen_ui.options import Options
 
 INTERRUPTED = 130
+SWITCH_SECONDS = 0.0005
+"""How long a thread that has the interpreter may keep it while another wants it. Python's own 5 ms, times the
+threads that read prompts and draw pages, is how late the event loop answers and how long a step waits for its own."""
 
 
 def command() -> int:
@@ -51,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: Options) -> None:
+    sys.setswitchinterval(SWITCH_SECONDS)
     say("CodeGen Playground: importing the web server, a few seconds ...")
     from codegen_ui.server import serve
 
