@@ -71,8 +71,7 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         self._parts: Parts | None = assemble(
             model, options, self._totals, streams=slots, decodable=decodable, store=store, tell=tell
         )
-        self._lock = threading.Lock()
-        self._wake = threading.Condition(self._lock)
+        self._lock = self._wake = threading.Condition(threading.Lock())
         # Under the lock: everything from here on.
         self._thread: threading.Thread | None = None
         self._inbox: list[SequenceState] = []
