@@ -47,13 +47,18 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def hear_interrupts() -> None:
+    """In a program to be: what is started in the background, tests and all that they start, ignores them otherwise."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def playground(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """`python app.py` in a process of its own."""
     command = [sys.executable, "-u", "app.py", "--device", "cpu", *arguments]
     environ = {**os.environ, "CODEGEN_UI_SLOTS": "2", "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, text=True, **pipes)
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, text=True, preexec_fn=hear_interrupts, **pipes)
     try:
         yield process
     finally:
@@ -146,6 +151,7 @@ class TestSignals:
                 [sys.executable, "-c", code],
                 cwd=ROOT,
                 env={**os.environ, "INTERRUPT": module},
+                preexec_fn=hear_interrupts,
                 capture_output=True,
                 text=True,
                 check=False,

@@ -102,5 +102,5 @@ def test_a_finished_run_can_be_continued_after_the_network_was_away(browser: Any
         page.wait_for_timeout(1000)
         between.mend()
         page.click("#cg-continue")
-        wait_until(lambda: len(engine.requests) == 3, 20)
+        wait_until(lambda: len(engine.requests) == 3, 60)
         assert engine.requests[-1].prompt == PROMPT + "    a = 1\n" * 8

@@ -109,7 +109,7 @@ def run(*sequences: SequenceState, draft: tuple[int, ...] = ()) -> Watched:
     """One step of all of them, the first with a draft, and a chunk of a prompt beside them."""
     model = CodeGenModel.random(CONFIG, device=META, dtype=torch.float16)
     runner = Runner(model, model.new_cache(8), decodable=1900)
-    prompt = sequence("ben", 20)
+    prompt = sequence("ben", range(20))
     prompt.slot = 7
     works = [work(one, 1, Draft(list(draft)) if one is sequences[0] else Draft([])) for one in sequences]
     watched = Watched()
