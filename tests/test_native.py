@@ -32,7 +32,7 @@ TEXT = [int(token) for token in np.random.default_rng(5).integers(0, 100, 160)]
 reason = compiled.obstacle(CONFIG)
 pytestmark = pytest.mark.skipif(reason is not None, reason=f"not compiled here: {reason}")
 if reason is None:
-    from codegen_ui.engine.native import attend, rows, vectors
+    from codegen_ui.engine.native import addresses, attend, intrinsics, rows, vectors
     from codegen_ui.engine.native.model import NativeModel
     from codegen_ui.engine.native.packed import pack
 
@@ -178,11 +178,11 @@ def test_the_logits_are_near_those_of_float32(n_embd: int, n_head: int, rotary_d
 
 def test_a_cpu_without_vnni_gives_the_same_bits() -> None:
     """The same sources compiled for a CPU of 2013, in a process of its own."""
-    if not vectors.has_vnni():
+    if not intrinsics.has_vnni():
         pytest.skip("this CPU has no VNNI to compare with")
     code = (
         "import sys, torch; sys.path.insert(0, 'tests'); import test_native as t\n"
-        "assert not t.vectors.has_vnni()\n"
+        "assert not t.intrinsics.has_vnni()\n"
         "step = t.model().step([t.Segment(0, 0, t.TEXT[:70], logits=70)], t.model().new_cache(1))\n"
         "print(step.numpy().tobytes().hex())"
     )
@@ -194,13 +194,13 @@ def test_a_cpu_without_vnni_gives_the_same_bits() -> None:
 
 
 def test_sums_of_four_products_of_bytes_are_exact_with_and_without_special_instructions() -> None:
-    @vectors.kernel
+    @intrinsics.kernel
     def both(a: int, b: int, c: int, out: int) -> None:
-        sums = vectors.load_ints(a)
-        first = vectors.dot4(sums, vectors.load_ints(b), vectors.load_ints(c))
-        second = vectors.dot4_anywhere(sums, vectors.load_ints(b), vectors.load_ints(c))
-        vectors.store(out, vectors.to_floats(first))
-        vectors.store(out + 64, vectors.to_floats(second))
+        sums = addresses.load_ints(a)
+        first = vectors.dot4(sums, addresses.load_ints(b), addresses.load_ints(c))
+        second = vectors.dot4_anywhere(sums, addresses.load_ints(b), addresses.load_ints(c))
+        addresses.store(out, vectors.to_floats(first))
+        addresses.store(out + 64, vectors.to_floats(second))
 
     source = np.random.default_rng(0)
     extremes = np.array([0, 255], dtype=np.uint8), np.array([-128, 127], dtype=np.int8)

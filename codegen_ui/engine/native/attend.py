@@ -14,39 +14,38 @@ nothing else: who is served beside it, in which order and by which thread change
 
 from __future__ import annotations
 
-from codegen_ui.engine.native.rows import FLOAT, LEVELS, MIDDLE, SMALLEST
-from codegen_ui.engine.native.vectors import (
-    LANES,
-    add,
-    add_ints,
-    all_ints,
-    all_of,
+from codegen_ui.engine.native.addresses import (
     bfloat_above,
-    dot4,
-    exponential,
-    f32,
-    first_lanes,
-    i32,
-    kernel,
-    larger,
-    largest,
     load,
     load_bfloats,
     load_float,
     load_int,
     load_ints,
-    magnitude,
-    multiply,
-    nearest,
     repeat,
-    shift_left,
-    shift_right,
     store,
     store_bfloat,
     store_byte,
     store_bytes,
     store_float,
     store_int,
+)
+from codegen_ui.engine.native.intrinsics import LANES, f32, i32, kernel
+from codegen_ui.engine.native.rows import FLOAT, LEVELS, MIDDLE, SMALLEST
+from codegen_ui.engine.native.vectors import (
+    add,
+    add_ints,
+    all_ints,
+    all_of,
+    dot4,
+    exponential,
+    first_lanes,
+    larger,
+    largest,
+    magnitude,
+    multiply,
+    nearest,
+    shift_left,
+    shift_right,
     subtract,
     to_floats,
     total,

@@ -38,8 +38,8 @@ def obstacle(config: ModelConfig) -> str | None:
         if value % unit:
             return f"its kernels need a multiple of {unit} for the {name}, and the model's is {value}"
     try:
+        from codegen_ui.engine.native.intrinsics import cpu_features
         from codegen_ui.engine.native.team import openmp
-        from codegen_ui.engine.native.vectors import cpu_features
     except ImportError as error:
         return f"numba, which compiles its kernels, cannot be imported ({error})"
     missing = [name for name in CPU_NEEDS if name not in cpu_features()]

@@ -14,7 +14,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from codegen_ui.engine.native.vectors import (
+from codegen_ui.engine.native.addresses import take
+from codegen_ui.engine.native.intrinsics import (
     F32,
     FLOATS,
     I32,
@@ -22,14 +23,13 @@ from codegen_ui.engine.native.vectors import (
     INTS,
     LANES,
     at,
-    dot4_lanes,
     has_vnni,
     i64,
     kernel,
     operation,
     splat,
-    take,
 )
+from codegen_ui.engine.native.vectors import dot4_lanes
 
 VECTORS = 2
 CHANNELS = VECTORS * LANES

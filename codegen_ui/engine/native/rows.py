@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+from codegen_ui.engine.native.addresses import load, store, store_bytes, store_float
+from codegen_ui.engine.native.intrinsics import LANES, f32, i32, kernel
 from codegen_ui.engine.native.vectors import (
-    LANES,
     add,
     add_ints,
     all_ints,
     all_of,
     divide,
     exponential,
-    f32,
-    i32,
-    kernel,
     larger,
     largest,
-    load,
     magnitude,
     multiply,
     multiply_add,
     nearest,
-    store,
-    store_bytes,
-    store_float,
     subtract,
     total,
 )

@@ -1,199 +1,33 @@
-"""Sixteen numbers at a time, for numba's kernels: loads and stores by address, and the arithmetic that they need.
+"""Arithmetic on sixteen numbers at a time, for numba's kernels.
 
-Two types, `floats` (16 x float32) and `ints` (16 x int32, or 64 bytes for `dot4`), whatever the CPU has: LLVM makes one
-AVX-512 instruction of an operation, or two of AVX2. All arithmetic is what IEEE says, nothing is reordered or fused
-behind the kernels' back, and every sum over a vector has one fixed order. So results are the same bits on every CPU.
+All of it is what IEEE says, nothing is reordered or fused behind the kernels' back, and every sum over a vector has one
+fixed order. So results are the same bits on every CPU.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-from llvmlite import binding, ir
-from numba import njit, types
-from numba.core import cgutils, config
-from numba.extending import intrinsic, models, register_model
-
-LANES = 16
-F32, I8, I16, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
-FLOATS, INTS = ir.VectorType(F32, LANES), ir.VectorType(I32, LANES)
-PAIRS, BYTES = ir.VectorType(I16, 2 * LANES), ir.VectorType(I8, 4 * LANES)
-
-
-class FloatsType(types.Type):  # type: ignore[misc]
-    """16 x float32, as numba's types go."""
-
-    def __init__(self) -> None:
-        super().__init__(name="floats16")
-
-
-class IntsType(types.Type):  # type: ignore[misc]
-    """16 x int32, as numba's types go."""
-
-    def __init__(self) -> None:
-        super().__init__(name="ints16")
-
-
-@register_model(FloatsType)
-class FloatsModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, FLOATS)
-
-
-@register_model(IntsType)
-class IntsModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, INTS)
-
-
-floats, ints = FloatsType(), IntsType()
-f32, i32, i64 = types.float32, types.int32, types.int64
-
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def kernel(function: Function) -> Function:
-    """A function that compiled ones call; a quotient of 0 is what IEEE says, not an exception."""
-    return cast(Function, njit(error_model="numpy")(function))
-
-
-def cpu_features() -> set[str]:
-    """What the CPU that numba compiles for can do, by LLVM's names: this one, unless NUMBA_CPU_NAME says otherwise."""
-    if config.CPU_NAME:
-        return {name.removeprefix("+") for name in (config.CPU_FEATURES or "").split(",") if name.startswith("+")}
-    return {name for name, here in binding.get_host_cpu_features().items() if here}
-
-
-def has_vnni() -> bool:
-    """Whether it multiplies and adds 64 pairs of bytes in one instruction (AVX-512 VNNI)."""
-    return {"avx512vnni", "avx512bw", "avx512vl"} <= cpu_features()
-
-
-def operation(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
-    """An intrinsic from a function of (builder, *LLVM values); scalars are converted to the types given here."""
-
-    def make(build: Callable[..., Any]) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            made = build(builder, *values)
-            return context.get_dummy_value() if made is None else made
-
-        def typing(typing_context: Any, *given: Any) -> Any:
-            return result(*arguments), generate
-
-        names = ["typing_context", *(f"a{index}" for index in range(len(arguments)))]
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        typing.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
-        typing.__name__, typing.__doc__ = build.__name__, build.__doc__
-        return intrinsic(typing)
-
-    return make
-
-
-def at(builder: Any, address: Any, kind: Any) -> Any:
-    return builder.inttoptr(address, kind.as_pointer())
-
-
-def call(builder: Any, name: str, result: Any, *values: Any) -> Any:
-    """An LLVM intrinsic by its full name."""
-    kind = ir.FunctionType(result, [value.type for value in values])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
-
-
-def splat(builder: Any, value: Any) -> Any:
-    kind = ir.VectorType(value.type, LANES)
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, I32(0))
-    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), ir.Constant(INTS, [0] * LANES))
-
-
-@operation(floats, i64)
-def load(builder: Any, address: Any) -> Any:
-    """16 floats."""
-    return builder.load(at(builder, address, FLOATS), align=4)
-
-
-@operation(types.void, i64, floats)
-def store(builder: Any, address: Any, value: Any) -> None:
-    builder.store(value, at(builder, address, FLOATS), align=4)
-
-
-@operation(ints, i64)
-def load_ints(builder: Any, address: Any) -> Any:
-    """16 int32, or 64 bytes."""
-    return builder.load(at(builder, address, INTS), align=4)
-
-
-@operation(types.void, i64, ints)
-def store_bytes(builder: Any, address: Any, value: Any) -> None:
-    """The low byte of each of 16 numbers, side by side."""
-    small = ir.VectorType(I8, LANES)
-    builder.store(builder.trunc(value, small), at(builder, address, small), align=1)
-
-
-@operation(floats, i64)
-def load_bfloats(builder: Any, address: Any) -> Any:
-    """16 bfloat16, as floats."""
-    small = ir.VectorType(I16, LANES)
-    wide = builder.zext(builder.load(at(builder, address, small), align=2), INTS)
-    return builder.bitcast(builder.shl(wide, splat(builder, I32(16))), FLOATS)
-
-
-@operation(types.void, i64, f32)
-def store_bfloat(builder: Any, address: Any, value: Any) -> None:
-    """A float that is a bfloat16 already, such as `bfloat_above` gives."""
-    high = builder.lshr(builder.bitcast(value, I32), I32(16))
-    builder.store(builder.trunc(high, I16), at(builder, address, I16), align=2)
-
-
-@operation(f32, f32)
-def bfloat_above(builder: Any, value: Any) -> Any:
-    """The least bfloat16 that is no smaller; for numbers from 0 on. What is not finite stays so."""
-    raised = builder.add(builder.bitcast(value, I32), I32(0xFFFF))
-    return builder.bitcast(builder.and_(raised, I32(-0x10000)), F32)
-
-
-@operation(ints, i64)
-def repeat(builder: Any, address: Any) -> Any:
-    """One int32, or 4 bytes, 16 times."""
-    return splat(builder, builder.load(at(builder, address, I32), align=4))
-
-
-@operation(f32, i64)
-def load_float(builder: Any, address: Any) -> Any:
-    return builder.load(at(builder, address, F32), align=4)
-
-
-@operation(types.void, i64, f32)
-def store_float(builder: Any, address: Any, value: Any) -> None:
-    builder.store(value, at(builder, address, F32), align=4)
-
-
-@operation(i64, i64)
-def load_long(builder: Any, address: Any) -> Any:
-    return builder.load(at(builder, address, I64), align=8)
-
-
-@operation(i64, i64, i64)
-def take(builder: Any, counter: Any, count: Any) -> Any:
-    """Add to a counter that several threads share; its value before."""
-    return builder.atomic_rmw("add", at(builder, counter, I64), count, "monotonic")
-
-
-@operation(i32, i64)
-def load_int(builder: Any, address: Any) -> Any:
-    return builder.load(at(builder, address, I32), align=4)
-
-
-@operation(types.void, i64, i32)
-def store_int(builder: Any, address: Any, value: Any) -> None:
-    builder.store(value, at(builder, address, I32), align=4)
-
-
-@operation(types.void, i64, i32)
-def store_byte(builder: Any, address: Any, value: Any) -> None:
-    builder.store(builder.trunc(value, I8), at(builder, address, I8), align=1)
+from typing import Any
+
+from llvmlite import ir
+
+from codegen_ui.engine.native.intrinsics import (
+    BYTES,
+    FLOATS,
+    I32,
+    INTS,
+    LANES,
+    PAIRS,
+    call,
+    f32,
+    floats,
+    has_vnni,
+    i32,
+    ints,
+    kernel,
+    operation,
+    splat,
+)
 
 
 @operation(floats, f32)
