@@ -106,6 +106,7 @@
     const svg = element.querySelector("svg");
     const box = svg.viewBox.baseVal;
     let busy = false;
+    let ending = "";
     follow(props, watch, (value) => {
       setTexts(element, value);
       element.dataset.tone = value.tone;
@@ -129,8 +130,12 @@
       const begins = value.busy && !document.body.classList.contains("cg-busy");
       document.body.classList.toggle("cg-busy", Boolean(value.busy));
       if (begins && narrow) element.scrollIntoView({ block: "start" });
-      if (busy && !value.busy) document.dispatchEvent(new CustomEvent("cg-ended", { detail: value }));
+      // A short run may come and go between two looks at it: then only its figures tell that it is another one.
+      const end = value.busy ? "" : [value.state, value.latency, value.ttft, value.seed, value.output].join();
+      const unseen = end !== ending && /^(done|stopped|failed)/.test(value.state);
+      if (!value.busy && (busy || unseen)) document.dispatchEvent(new CustomEvent("cg-ended", { detail: value }));
       busy = Boolean(value.busy);
+      ending = busy ? ending : end;
     });
   }
 
