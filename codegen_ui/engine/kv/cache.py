@@ -128,10 +128,7 @@ class KVCache:
         give_back(self._pages, self.data, slot)
 
     def _check(self, slot: int, start: int, stop: int) -> None:
-        if not 0 <= slot < self.slots:
-            raise ValueError(f"slot {slot} is not one of 0..{self.slots - 1}")
-        if not 0 <= start <= stop <= self.length:
-            raise ValueError(f"positions {start} to {stop} are not within 0..{self.length}")
+        check_place(slot, start, stop, slots=self.slots, length=self.length)
 
 
 def untouched_memory(size: int) -> mmap.mmap:
@@ -155,3 +152,11 @@ def give_back(pages: mmap.mmap | None, data: Tensor, slot: int) -> None:
         return
     for layer in range(data.shape[0]):
         pages.madvise(mmap.MADV_DONTNEED, (layer * data.shape[1] + slot) * block, block)
+
+
+def check_place(slot: int, start: int, stop: int, *, slots: int, length: int) -> None:
+    """Raises `ValueError` for a slot or positions that a cache does not have."""
+    if not 0 <= slot < slots:
+        raise ValueError(f"slot {slot} is not one of 0..{slots - 1}")
+    if not 0 <= start <= stop <= length:
+        raise ValueError(f"positions {start} to {stop} are not within 0..{length}")

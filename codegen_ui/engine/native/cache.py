@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from codegen_ui.engine.kv.cache import give_back, untouched_memory
+from codegen_ui.engine.kv.cache import check_place, give_back, untouched_memory
 from codegen_ui.engine.model.config import ModelConfig
 
 BLOCK = 16
@@ -74,7 +74,4 @@ class ByteCache:
         give_back(self._scale_pages, self.scales, slot)
 
     def _check(self, slot: int, start: int, stop: int) -> None:
-        if not 0 <= slot < self.slots:
-            raise ValueError(f"slot {slot} is not one of 0..{self.slots - 1}")
-        if not 0 <= start <= stop <= self.length:
-            raise ValueError(f"positions {start} to {stop} are not within 0..{self.length}")
+        check_place(slot, start, stop, slots=self.slots, length=self.length)
