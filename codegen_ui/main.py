@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import FrameType
 
 from codegen_ui.announce import say
+from codegen_ui.collector import uncollected
 from codegen_ui.command_line import read_command_line
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.options import Options
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: Options) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     say("CodeGen Playground: importing the web server, a few seconds ...")
-    from codegen_ui.server import serve
+    with uncollected():
+        from codegen_ui.server import serve
 
     serve(options)

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 
 from codegen_ui import api
 from codegen_ui.announce import Announcer, place, say
+from codegen_ui.collector import spare, uncollected
 from codegen_ui.door.connections import PatientProtocol
 from codegen_ui.door.door import Door, Rules
 from codegen_ui.door.envelope import Envelopes
@@ -30,6 +31,7 @@ from codegen_ui.gallery import load_gallery
 from codegen_ui.listen import address_of, bind, is_loopback
 from codegen_ui.options import Options
 from codegen_ui.service import Loader, Service
+from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.table import Option, rows
 from codegen_ui.ui.assets import add_assets
 from codegen_ui.ui.page import Page, build_page
@@ -179,9 +181,11 @@ def serve(options: Options) -> None:
     listener = bind(options.host, options.port)
     address = place(address_of(listener), options.root_path)
     warn_if_open(options)
-    service = make_service(options, Announcer(address, say))
-    page = build_page(service, load_gallery(options.examples))
-    app = create_app(service, page, options)
+    with uncollected():
+        service = make_service(options, Announcer(address, say))
+        page = build_page(service, load_gallery(options.examples))
+        app = create_app(service, page, options)
+    spare()
     say(f"The page answers at {address} while the model loads.")
     config = uvicorn.Config(
         app,
@@ -194,9 +198,16 @@ def serve(options: Options) -> None:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     try:
-        Server(config, service, options.drain_seconds).run(sockets=[listener])
+        with service.watching(spare_loaded):
+            Server(config, service, options.drain_seconds).run(sockets=[listener])
     finally:
         service.close()
+
+
+def spare_loaded(status: ModelStatus) -> None:
+    """A model that has loaded stays, and so does what was imported for it."""
+    if status.phase is Phase.READY:
+        spare()
 
 
 def warn_if_open(options: Options) -> None:

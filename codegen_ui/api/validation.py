@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from codegen_ui.api.problems import Problem
-from codegen_ui.door.bodies import uncollected
+from codegen_ui.collector import uncollected
 from codegen_ui.errors import shorten
 
 Schema = Mapping[str, Any]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
@@ -36,18 +32,6 @@ def bounded(scope: Scope, receive: Receive, limit: int = MAX_BODY_BYTES) -> Rece
         return message
 
     return reading
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """While a body is read: a list of 300,000 lists would have the collector look at them a hundred times over."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 async def read(receive: Receive) -> bytes:

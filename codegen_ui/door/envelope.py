@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 from starlette.types import Message, Send
 
+from codegen_ui.collector import uncollected
 from codegen_ui.door.answers import Refusal
-from codegen_ui.door.bodies import uncollected
 
 SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)
 MOST_BRACKETS = 210_000
