@@ -173,7 +173,7 @@ class TestRun:
             last: dict[str, Any] = {}
             async for last in compares.run("tab", plan(service, INPUTS, None, BOTH, ""), together=False):
                 if last["sides"] and last["sides"][0]["text"]:
-                    compares.stop("tab")
+                    compares.runs.stop("tab")
             return last
 
         last = asyncio.run(stop())

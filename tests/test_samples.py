@@ -90,7 +90,7 @@ class TestRun:
             last: dict[str, Any] = {}
             async for last in grids.run("tab", INPUTS, None, 3, [0.6]):
                 if last["cards"] and all(card["text"] for card in last["cards"]):
-                    grids.stop("tab")
+                    grids.runs.stop("tab")
             return last
 
         last = asyncio.run(stop())

@@ -77,7 +77,7 @@ def build_page(service: Service, examples: Sequence[Example], *, max_events: int
         compare = ComparePanel(service, sessions, compares)
         records = RecordsPanel(sessions.records)
         post = PostPanel(service, sessions)
-        lanes = LanesPanel(service, sessions, grids, compares)
+        lanes = LanesPanel(service, sessions, again.runs, grids.runs, compares.runs)
         box = BoxPanel(service)
 
         inputs = [prompt.editor, *settings.widgets.values()]

@@ -1,10 +1,10 @@
-"""One press of Generate: a request on its way through the service, from waiting for a model to its last snapshot."""
+"""A request on its way through the service, from waiting for a model to its last snapshot; and a tab's side runs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 
 from codegen_ui.follow import follow, happens
 from codegen_ui.generation import Generation, Snapshot
@@ -88,6 +88,35 @@ class Run:
         self.generation = generation
         if self.stopped:
             generation.cancel()
+
+
+class TabRuns:
+    """What tabs run beside their own run, for one purpose: one set of runs at a time for each."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, list[Run]] = {}
+
+    @contextmanager
+    def of(self, key: str) -> Iterator[list[Run]]:
+        """A list for the runs that a tab begins now. Those before them are stopped, and they themselves at the end."""
+        self.stop(key)
+        runs = self._running[key] = []
+        try:
+            yield runs
+        finally:
+            for run in runs:
+                run.stop()
+            if self._running.get(key) is runs:
+                del self._running[key]
+
+    def generations(self, key: str) -> set[str]:
+        """The ids of what a tab runs."""
+        return {run.generation.id for run in self._running.get(key, ()) if run.generation is not None}
+
+    def stop(self, key: str) -> None:
+        """Stop what a tab runs; its stream shows the end itself."""
+        for run in self._running.get(key, ()):
+            run.stop()
 
 
 async def snapshots(generation: Generation, every: Callable[[], float]) -> AsyncGenerator[Snapshot, None]:

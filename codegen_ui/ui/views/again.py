@@ -15,7 +15,7 @@ from codegen_ui.request import MAX_LENGTH, FinishReason, GenerationRequest, Stop
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
 from codegen_ui.ui.inputs import Inputs, to_request
-from codegen_ui.ui.run import CLOCK_SECONDS, Run
+from codegen_ui.ui.run import CLOCK_SECONDS, Run, TabRuns
 from codegen_ui.ui.sessions import Sessions
 
 TOP = 5
@@ -41,9 +41,9 @@ class Again:
     """Second looks at a tab's last run, one at a time for each tab."""
 
     def __init__(self, service: Service, sessions: Sessions) -> None:
+        self.runs = TabRuns()
         self._service = service
         self._sessions = sessions
-        self._running: dict[str, Run] = {}
 
     def last(self, key: str, inputs: Inputs, visitor: str = "") -> Last | None:
         """None where the prompt or the settings are others than those of the last run. Raises `InvalidInput`."""
@@ -75,19 +75,13 @@ class Again:
             ids = generation.result(0).prompt_token_ids if ended else ()
             yield ids, [token_value(event) for event in events], figures.state_text(generation.snapshot())
 
-    def stop(self, key: str) -> None:
-        """Stop a tab's second look."""
-        run = self._running.get(key)
-        if run is not None:
-            run.stop()
-
     async def _follow(
         self, key: str, request: GenerationRequest, model: str | None
     ) -> AsyncGenerator[tuple[Generation, Sequence[TokenEvent], bool], None]:
         """A generation, its tokens so far, and whether it has ended. Raises `PlaygroundError`."""
-        self.stop(key)
-        run = self._running[key] = Run(self._service, model)
-        try:
+        with self.runs.of(key) as runs:
+            run = Run(self._service, model)
+            runs.append(run)
             async for _ in run.loading():
                 continue
             generation = await run.submit(request)
@@ -99,10 +93,6 @@ class Again:
             error = generation.snapshot().error
             if error is not None:
                 raise error
-        finally:
-            run.stop()
-            if self._running.get(key) is run:
-                del self._running[key]
 
 
 def tail_value(last: Last, text: str, events: Sequence[TokenEvent], ended: bool) -> Value:

@@ -68,7 +68,7 @@ class TokensPanel:
             yield value
 
     async def leave(self, request: gr.Request) -> None:
-        self._again.stop(session_of(request))
+        self._again.runs.stop(session_of(request))
 
     async def _run(
         self, request: gr.Request, event: gr.EventData, values: Sequence[Any], *, branch: bool

@@ -20,7 +20,7 @@ from codegen_ui.ui import figures
 from codegen_ui.ui.inputs import DEFAULTS, Inputs, is_typed, to_request
 from codegen_ui.ui.panels.settings_panel import PRESETS
 from codegen_ui.ui.recording import Recording
-from codegen_ui.ui.run import CLOCK_SECONDS, Run
+from codegen_ui.ui.run import CLOCK_SECONDS, Run, TabRuns
 from codegen_ui.ui.views.difference import by_line, by_token, table
 
 NAMES = ("A", "B")
@@ -83,50 +83,35 @@ class Compares:
     """Runs comparisons, one at a time for each tab."""
 
     def __init__(self, service: Service) -> None:
+        self.runs = TabRuns()
         self._service = service
-        self._running: dict[str, list[Run]] = {}
 
     async def run(self, key: str, sides: Sequence[Side], together: bool) -> AsyncGenerator[Value, None]:
         """Both as they change; the last value is not busy and has what they differ in. Errors become its note.
 
         Together they share the engine's steps; else the second begins when the first has ended.
         """
-        self.stop(key)
-        runs = [Run(self._service, side.model) for side in sides]
-        self._running[key] = runs
         value: Value = {"run": secrets.token_hex(4), "note": "", "busy": "1"}
         generations: list[Generation] = []
         try:
-            for run, one in zip(runs, sides, strict=True):
-                async for status in run.loading():
-                    yield {**value, "note": f"{one.model}: {figures.progress(status)}", "sides": []}
-            statuses = [self._service.status(one.model) for one in sides]
-            for group in [runs] if together else [[run] for run in runs]:
-                if any(run.stopped for run in runs):
-                    break
-                for run in group:
-                    generations.append(await run.submit(sides[len(generations)].request))
-                going = [run.generation for run in group if run.generation is not None]
-                async for _ in follow(going, every=lambda: PAUSE_SECONDS, heartbeat=CLOCK_SECONDS):
-                    yield {**value, "sides": show(sides, statuses, generations)}
-            shown = {**value, "busy": "", "sides": show(sides, statuses, generations, left="not run")}
-            yield {**shown, **await asyncio.to_thread(outcome, generations)}
+            with self.runs.of(key) as runs:
+                runs.extend(Run(self._service, side.model) for side in sides)
+                for run, one in zip(runs, sides, strict=True):
+                    async for status in run.loading():
+                        yield {**value, "note": f"{one.model}: {figures.progress(status)}", "sides": []}
+                statuses = [self._service.status(one.model) for one in sides]
+                for group in [runs] if together else [[run] for run in runs]:
+                    if any(run.stopped for run in runs):
+                        break
+                    for run in group:
+                        generations.append(await run.submit(sides[len(generations)].request))
+                    going = [run.generation for run in group if run.generation is not None]
+                    async for _ in follow(going, every=lambda: PAUSE_SECONDS, heartbeat=CLOCK_SECONDS):
+                        yield {**value, "sides": show(sides, statuses, generations)}
+                shown = {**value, "busy": "", "sides": show(sides, statuses, generations, left="not run")}
+                yield {**shown, **await asyncio.to_thread(outcome, generations)}
         except PlaygroundError as error:
             yield {**value, "busy": "", "note": str(error), "sides": []}
-        finally:
-            for run in runs:
-                run.stop()
-            if self._running.get(key) is runs:
-                del self._running[key]
-
-    def generations(self, key: str) -> set[str]:
-        """The ids of what a tab compares."""
-        return {run.generation.id for run in self._running.get(key, ()) if run.generation is not None}
-
-    def stop(self, key: str) -> None:
-        """Stop a tab's comparison; its stream shows the end itself."""
-        for run in self._running.get(key, ()):
-            run.stop()
 
 
 def show(

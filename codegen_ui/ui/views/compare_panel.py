@@ -94,4 +94,4 @@ class ComparePanel:
             yield value
 
     async def halt(self, request: gr.Request) -> None:
-        self._compares.stop(session_of(request))
+        self._compares.runs.stop(session_of(request))

@@ -14,11 +14,10 @@ import segno
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.service import Service
 from codegen_ui.ui.panels.model_panel import ModelPanel
+from codegen_ui.ui.run import TabRuns
 from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.views.code_panel import ADDRESS
-from codegen_ui.ui.views.compare import Compares
 from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
-from codegen_ui.ui.views.samples import Grids
 from codegen_ui.ui.widgets import QUIET, STREAMING, drawn_apart, session_of
 
 LOOK_SECONDS = 0.25
@@ -42,8 +41,8 @@ TIMELINE = """
 class LanesPanel:
     """`picture` shows `lanes.lanes`; `taken` the `lanes.timeline` of the last run."""
 
-    def __init__(self, service: Service, sessions: Sessions, *others: Grids | Compares) -> None:
-        """`others` run generations for tabs as well."""
+    def __init__(self, service: Service, sessions: Sessions, *others: TabRuns) -> None:
+        """`others` are what tabs run beside their own run."""
         self._service = service
         self._others = others
         self._sessions = sessions

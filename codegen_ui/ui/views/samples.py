@@ -20,7 +20,7 @@ from codegen_ui.request import MAX_SEED, GenerationRequest
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
 from codegen_ui.ui.inputs import Inputs, to_request
-from codegen_ui.ui.run import CLOCK_SECONDS, Run
+from codegen_ui.ui.run import CLOCK_SECONDS, Run, TabRuns
 
 MAX_SAMPLES = 16
 SWEEP = (0.2, 0.6, 1.0)
@@ -57,8 +57,8 @@ class Grids:
     """Runs grids, one at a time for each tab."""
 
     def __init__(self, service: Service) -> None:
+        self.runs = TabRuns()
         self._service = service
-        self._running: dict[str, list[Run]] = {}
 
     async def run(
         self,
@@ -70,27 +70,22 @@ class Grids:
         visitor: str = "",
     ) -> AsyncGenerator[Grid, None]:
         """The grid as it changes; the last one is not busy. Errors become its note; nothing is raised."""
-        self.stop(key)
-        runs: list[Run] = []
-        self._running[key] = runs
         number, began = secrets.token_hex(4), time.monotonic()
         grid: Grid = {"run": number, "note": "", "busy": "1", "prompt": inputs.prompt, "cards": []}
         try:
-            samples = plan(inputs, count, temperatures, visitor or key)
-            runs.extend(Run(self._service, model) for _ in samples)
-            async for status in runs[0].loading():
-                yield {**grid, "note": figures.progress(status)}
-            if runs[0].stopped:
-                yield {**grid, "busy": "", "note": "Stopped before the model was loaded."}
-                return
-            generations = [await run.submit(sample.request) for run, sample in zip(runs, samples, strict=True)]
-            news = follow(generations, every=lambda: PAUSE_SECONDS, heartbeat=CLOCK_SECONDS)
-            ended = 0
-            async for item in news:
-                ended += item is not None and item.ended
-                if item is None or item.ended or item.index == 0:
-                    yield {**grid, **show(samples, generations, time.monotonic() - began)}
-            yield {**grid, **show(samples, generations, time.monotonic() - began), "busy": ""}
+            with self.runs.of(key) as runs:
+                samples = plan(inputs, count, temperatures, visitor or key)
+                runs.extend(Run(self._service, model) for _ in samples)
+                async for status in runs[0].loading():
+                    yield {**grid, "note": figures.progress(status)}
+                if runs[0].stopped:
+                    yield {**grid, "busy": "", "note": "Stopped before the model was loaded."}
+                    return
+                generations = [await run.submit(sample.request) for run, sample in zip(runs, samples, strict=True)]
+                async for item in follow(generations, every=lambda: PAUSE_SECONDS, heartbeat=CLOCK_SECONDS):
+                    if item is None or item.ended or item.index == 0:
+                        yield {**grid, **show(samples, generations, time.monotonic() - began)}
+                yield {**grid, **show(samples, generations, time.monotonic() - began), "busy": ""}
         except InvalidInput as problem:
             yield {
                 **grid,
@@ -99,20 +94,6 @@ class Grids:
             }
         except PlaygroundError as error:
             yield {**grid, "busy": "", "note": str(error)}
-        finally:
-            for run in runs:
-                run.stop()
-            if self._running.get(key) is runs:
-                del self._running[key]
-
-    def generations(self, key: str) -> set[str]:
-        """The ids of what a tab's grid runs."""
-        return {run.generation.id for run in self._running.get(key, ()) if run.generation is not None}
-
-    def stop(self, key: str) -> None:
-        """Stop a tab's grid; its stream shows the end itself."""
-        for run in self._running.get(key, ()):
-            run.stop()
 
 
 def show(samples: Sequence[Sample], generations: Sequence[Generation], seconds: float) -> Grid:

@@ -56,7 +56,7 @@ class SamplesPanel:
             yield grid
 
     async def stop(self, request: gr.Request) -> None:
-        self._grids.stop(session_of(request))
+        self._grids.runs.stop(session_of(request))
 
     def _run(
         self, request: gr.Request, values: Sequence[Any], temperatures: Sequence[float]
