@@ -19,10 +19,11 @@ from codegen_ui.bundled.export import export_checkpoint, load_state, plot_losses
 from codegen_ui.bundled.model import Shape, TrainingModel, load_codegen_state, to_codegen_state
 from codegen_ui.bundled.muon import Muon, orthogonalise
 from codegen_ui.bundled.ngram import ByteNgram
+from codegen_ui.bundled.plan import Plan, batch_at, window_multiple
 from codegen_ui.bundled.sandbox import network_namespace, run_program
 from codegen_ui.bundled.store import TokenStream, read_documents, write_documents
 from codegen_ui.bundled.tokenizer import RUNS, load_tokenizer, save_tokenizer, train_tokenizer
-from codegen_ui.bundled.train import Plan, Trainer, batch_at, save, window_multiple
+from codegen_ui.bundled.train import Trainer, save
 from codegen_ui.bundled.weighting import COPY, FIRST, UNIT, document_counts, token_weights
 
 TEXTS = [f"def add_{n}(x):\n    return x + {n}\n\n\nprint(add_{n}({n * 7}))\n" for n in range(60)]

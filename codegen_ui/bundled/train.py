@@ -28,67 +28,9 @@ from tqdm import tqdm
 from codegen_ui.bundled import DEFAULT_WORK
 from codegen_ui.bundled.model import Block, Shape, TrainingModel, load_codegen_state
 from codegen_ui.bundled.muon import Muon
-from codegen_ui.bundled.store import TokenStream, read_documents
-from codegen_ui.bundled.weighting import RARE, document_counts, token_weights
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What a run is to do. Lengths in tokens, times in seconds."""
-
-    seconds: float = 0.0
-    steps: int = 0  # when given, the budget is this many steps instead, and a seed gives the same run anywhere
-    batch: int = 16
-    length: int = 256  # see `window_multiple`: some steps take longer windows, so that long contexts work too
-    textbook_share: float = 0.8
-    decay: float = 0.3  # the last part of the budget, over which the learning rate falls to zero
-    muon_lr: float = 0.02
-    adam_lr: float = 0.004
-    warmup_steps: int = 40
-    save_every: float = 300.0
-    held_out_windows: int = 16
-    bf16: bool = False  # matmuls in bf16, weights and their updates in fp32
-    seed: int = 0
-
-    def rate(self, step: int, progress: float) -> float:
-        """Factor on the learning rates, 0 to 1; `progress` is the used share of the budget."""
-        return min(1.0, (step + 1) / self.warmup_steps, max(0.0, (1 - progress) / self.decay))
-
-
-def tokenised(work: Path, name: str) -> TokenStream:
-    """The token stream of WORK/NAME.jsonl, cached beside it until text or tokenizer change."""
-    source, cached = work / f"{name}.jsonl", work / f"{name}.npz"
-    newest = max(source.stat().st_mtime, (work / "tokenizer" / "vocab.json").stat().st_mtime)
-    if not cached.exists() or cached.stat().st_mtime < newest:
-        from codegen_ui.bundled.tokenizer import load_tokenizer
-
-        tokenizer = load_tokenizer(work / "tokenizer")
-        texts = list(read_documents(source))
-        found = tokenizer(texts, return_offsets_mapping=True)
-        common = {word for word, count in document_counts(texts).items() if count >= RARE * len(texts)}
-        weights = (token_weights(*pair, common) for pair in zip(texts, found["offset_mapping"], strict=True))
-        TokenStream.from_documents(found["input_ids"], tokenizer.eos_token_id, weights).save(cached)
-    return TokenStream.load(cached)
-
-
-def window_multiple(step: int) -> int:
-    """Every third step takes windows of twice the length, every twelfth of four times; the token count stays."""
-    return 4 if step % 12 == 11 else 2 if step % 3 == 2 else 1
-
-
-def batch_at(step: int, plan: Plan, textbook: TokenStream, real: TokenStream) -> tuple[Tensor, Tensor]:
-    """Token ids int64 and their weights float32, both [rows, length + 1].
-
-    A function of the seed and the step alone, so that a resumed run agrees.
-    """
-    draw = np.random.default_rng([plan.seed, step])
-    multiple = window_multiple(step)
-    rows = [
-        (textbook if draw.random() < plan.textbook_share else real).weighted_window(plan.length * multiple + 1, draw)
-        for _ in range(max(1, plan.batch // multiple))
-    ]
-    ids, weights = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
-    return ids, weights
+from codegen_ui.bundled.plan import Plan, batch_at, tokenised
+from codegen_ui.bundled.store import TokenStream
+from codegen_ui.bundled.tokenizer import load_tokenizer
 
 
 def optimisers(model: TrainingModel, plan: Plan) -> list[torch.optim.Optimizer]:
@@ -263,8 +205,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--continue-from", type=Path, help="a stable.pt to start from, with a new time budget")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    from codegen_ui.bundled.tokenizer import load_tokenizer
-
     shape = Shape(len(load_tokenizer(options.work / "tokenizer")), n_embd=options.n_embd, n_layer=options.n_layer)
     plan = Plan(
         options.hours * 3600,
