@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_engine import FakeEngine
-from visit import bundled_page, faults, pick, set_number, tab, until
-from web import running
+from visit import EDITOR, EXAMPLES, PROMPT, SCRIPT, bundled_page, faults, pick, scripted_page, set_number, tab, until
+from web import page_app, running
 
 from codegen_ui.gallery import load_gallery
-from codegen_ui.options import Options
-from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
-from codegen_ui.ui.page import build_page
 
 pytestmark = pytest.mark.browser
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-FUNCTION = "    total = 0\n    for item in items:\n        total += item\n    return total\n"
-SCRIPT = tuple(re.findall(r"\s*\S+", FUNCTION))
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-EDITOR = "#cg-prompt textarea"
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +27,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture(scope="module")
 def address(engine: FakeEngine) -> Iterator[str]:
-    service = Service(["bundled"], lambda name, progress: Loaded(engine))
-    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options(model=("bundled",)))
-    with running(app) as address:
+    with scripted_page(engine) as address:
         yield address
 
 
@@ -70,7 +59,7 @@ def wait_for_state(page: Any, wanted: str, seconds: float = 20) -> None:
     until(page, "wanted => document.querySelector('.cg-state').textContent === wanted", seconds, wanted)
 
 
-def generate(page: Any, prompt: str = "def total(items):\n") -> None:
+def generate(page: Any, prompt: str = PROMPT) -> None:
     page.fill(EDITOR, prompt)
     page.click("#cg-generate")
 
@@ -306,7 +295,7 @@ def test_a_model_that_failed_is_tried_again_from_the_page(browser: Any) -> None:
         return Loaded(FakeEngine())
 
     service = Service(["late"], load)
-    with running(create_app(service, build_page(service, ()), Options(model=("late",)))) as address:
+    with running(page_app(service)) as address:
         context = browser.new_context(**DESK)
         page = context.new_page()
         page.goto(address)
@@ -321,7 +310,7 @@ def test_a_model_that_failed_is_tried_again_from_the_page(browser: Any) -> None:
 def test_a_models_limits_leave_the_settings_with_it(browser: Any) -> None:
     engines = {"short": FakeEngine(context=128), "long": FakeEngine(context=2048)}
     service = Service(["short", "long"], lambda name, progress: Loaded(engines[name]))
-    with running(create_app(service, build_page(service, ()), Options(model=("short", "long")))) as address:
+    with running(page_app(service)) as address:
         context = browser.new_context(**DESK)
         page = context.new_page()
         page.goto(address)

@@ -9,16 +9,13 @@ from typing import Any
 
 import pytest
 from fake_engine import FakeEngine
-from web import running
+from web import page_app, running
 
 from codegen_ui.gallery import Example
 from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics
-from codegen_ui.options import Options
 from codegen_ui.request import FinishReason, GenerationRequest, StopAt
-from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
-from codegen_ui.ui.page import build_page
 from codegen_ui.ui.panels.advice import EMPTY, NOTHING, advise, raised
 
 LOOP = "    def __init__(self):\n" + "        self.value = value\n" * 7
@@ -78,7 +75,7 @@ QUOTES = ('"""', "\n\n", "class A:\n", "    x = 1\n", "\n\n", "A()\n")
 def visited(browser: Any, engine: FakeEngine, example: Example) -> Iterator[Any]:
     engine.info = replace(engine.info, context=2048)
     service = Service(["bundled"], lambda name, progress: Loaded(engine))
-    with running(create_app(service, build_page(service, [example]), Options(model=("bundled",)))) as address:
+    with running(page_app(service, [example])) as address:
         page = browser.new_page()
         page.goto(address)
         page.click(".cg-chip")

@@ -17,26 +17,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from fake_engine import FakeEngine, wait_until
-from web import running
+from visit import EXAMPLES, PICTURES, SCREENSHOTS, bundled_page, scripted_page
+from web import page_app, running
 
-from codegen_ui.announce import Announcer
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.gallery import load_gallery, parse_example
 from codegen_ui.generation import ModelInfo
-from codegen_ui.options import Options
-from codegen_ui.server import create_app, make_service
 from codegen_ui.service import Loaded, Service
-from codegen_ui.status import Phase
-from codegen_ui.ui.page import build_page
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).parent.parent
-EXAMPLES = ROOT / "examples"
-PICTURE = EXAMPLES / "screenshots" / "playground.png"
-BUNDLED = ROOT / "codegen_ui" / "bundled" / "checkpoint"
-SCREENSHOTS = "CODEGEN_UI_SCREENSHOTS"
+PICTURE = PICTURES / "playground.png"
 FUNCTION = """    low, high = 0, len(items) - 1
     while low != high:
         middle = (low + high) // 2
@@ -64,9 +56,7 @@ class Playground:
 def playground() -> Iterator[Playground]:
     engine = FakeEngine(SCRIPT, seconds=SECONDS_A_TOKEN)
     engine.info = replace(engine.info, context=2048)
-    service = Service(["bundled"], lambda name, progress: Loaded(engine))
-    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options(model=("bundled",)))
-    with running(app) as address:
+    with scripted_page(engine) as address:
         yield Playground(address, engine)
 
 
@@ -566,8 +556,7 @@ def test_a_visitor_who_comes_too_early_sees_the_progress_and_waits(visit: Any) -
         return Loaded(engine, notice="big/model could not be had: you are looking at the bundled checkpoint instead.")
 
     service = Service(["big/model", "other/model"], load)
-    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options(model=("big/model",)))
-    with running(app) as address:
+    with running(page_app(service, load_gallery(EXAMPLES))) as address:
         page = visit(address=address)
         example(page, "Binary search").click()
         wait_for_state(page, "loading")
@@ -588,8 +577,7 @@ def test_a_model_that_cannot_be_loaded_says_why(visit: Any) -> None:
         raise ModelUnavailable(name, "the hub says 404: there is no such model.")
 
     service = Service(["no/model"], load)
-    app = create_app(service, build_page(service, ()), Options(model=("no/model",)))
-    with running(app) as address:
+    with running(page_app(service)) as address:
         page = visit(address=address)
         page.wait_for_selector(".cg-notice:not([hidden])")
         assert "there is no such model" in str(page.text_content(".cg-notice"))
@@ -630,12 +618,7 @@ def test_the_queue_cannot_be_bypassed(playground: Playground) -> None:
 @pytest.fixture(scope="module")
 def bundled() -> Iterator[str]:
     """The real thing: `python app.py --model bundled`, by its address."""
-    if not (BUNDLED / "model.safetensors").is_file():
-        pytest.skip("the bundled checkpoint is not in this checkout")
-    options = Options(model=("bundled",))
-    service = make_service(options, Announcer("", print))
-    with running(create_app(service, build_page(service, load_gallery(EXAMPLES)), options)) as address:
-        wait_until(lambda: service.status().phase is Phase.READY, 120)
+    with bundled_page() as address:
         yield address
 
 

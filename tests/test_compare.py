@@ -11,18 +11,15 @@ from typing import Any
 import pytest
 from fake_engine import FakeEngine, serve, wait_until
 from visit import PHONE, bundled_page, faults, pick, picture, set_number, tab, until
-from web import running
+from web import page_app, running
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.generation import Snapshot
 from codegen_ui.metrics import GenerationMetrics
-from codegen_ui.options import Options
 from codegen_ui.request import FinishReason, GenerationRequest
-from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import Phase
 from codegen_ui.ui.inputs import DEFAULTS, Inputs
-from codegen_ui.ui.page import build_page
 from codegen_ui.ui.recording import Recording
 from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.views.compare import Compares, apart, plan
@@ -235,7 +232,7 @@ class TestDifference:
 def fakes() -> Iterator[str]:
     """The page over two models that write hostile text, one faster than the other."""
     service = two_models(FakeEngine(HOSTILE * 5, seconds=0.02), FakeEngine(HOSTILE * 4, seconds=0.1))
-    with running(create_app(service, build_page(service, ()), Options(model=("first", "second")))) as found:
+    with running(page_app(service)) as found:
         yield found
 
 

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from fake_engine import FakeEngine, wait_until
 from fastapi import FastAPI
-from visit import PHONE, tab, until
+from visit import EDITOR, PHONE, PROMPT, SCRIPT, scripted_page, tab, until
 from web import running
 
-from codegen_ui.gallery import load_gallery
-from codegen_ui.options import Options
-from codegen_ui.server import create_app
-from codegen_ui.service import Loaded, Service
-from codegen_ui.ui.page import build_page
-
 pytestmark = pytest.mark.browser
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
-PROMPT = "def total(items):\n"
-FUNCTION = "    total = 0\n    for item in items:\n        total += item\n    return total\n"
-SCRIPT = tuple(re.findall(r"\s*\S+", FUNCTION))
-EDITOR = "#cg-prompt textarea"
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +22,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture(scope="module")
 def address(engine: FakeEngine) -> Iterator[str]:
-    service = Service(["bundled"], lambda name, progress: Loaded(engine))
-    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options(model=("bundled",)))
-    with running(app) as address:
+    with scripted_page(engine) as address:
         yield address
 
 

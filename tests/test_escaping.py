@@ -15,20 +15,17 @@ import httpx
 import pytest
 from fake_engine import FakeEngine, FakeGeneration, serve
 from visit import set_number, until
-from web import running
+from web import page_app, running
 
 from codegen_ui.announce import Announcer, say
 from codegen_ui.errors import GenerationFailed, ModelUnavailable
 from codegen_ui.escaping import LineFormatter, one_line, spreadsheet_safe
 from codegen_ui.gallery import load_gallery
 from codegen_ui.metrics import GenerationMetrics
-from codegen_ui.options import Options
 from codegen_ui.post import PRINTED, PostRun, to_csv
 from codegen_ui.request import FinishReason, GenerationRequest
-from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import ModelStatus, Phase
-from codegen_ui.ui.page import build_page
 
 MARKUP = '"><img src=x onerror="window.hit=1"></textarea><script>window.hit=1</script>{{hit}}${hit}'
 CODES = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202eback"
@@ -80,7 +77,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     service = Service(names, load)
     service.start()
-    with running(create_app(service, build_page(service, examples), Options())) as found:
+    with running(page_app(service, examples)) as found:
         yield found
 
 

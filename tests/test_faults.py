@@ -22,18 +22,17 @@ import pytest
 import uvicorn
 from fake_engine import FakeEngine, serve, wait_until
 from small_checkpoints import new_layout
+from web import page_app
 
 from codegen_ui.door import connections
 from codegen_ui.door.connections import PatientProtocol
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.listen import address_of, bind
 from codegen_ui.loading import make_loader
-from codegen_ui.options import Options
 from codegen_ui.request import GenerationRequest
-from codegen_ui.server import Server, create_app
+from codegen_ui.server import Server
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import ModelStatus, Phase
-from codegen_ui.ui.page import build_page
 from codegen_ui.watchdog import Steps
 
 ROOT = Path(__file__).parent.parent
@@ -166,7 +165,7 @@ class Running:
     def __init__(self, engine: FakeEngine, drain_seconds: float) -> None:
         self.engine = engine
         self.service = serve(engine)
-        app = create_app(self.service, build_page(self.service, []), Options())
+        app = page_app(self.service)
         self.listener = bind("127.0.0.1", free_port())
         self.url = address_of(self.listener)
         config = uvicorn.Config(app, log_config=None, http=PatientProtocol, timeout_graceful_shutdown=3)

@@ -16,10 +16,7 @@ from typing import Any
 import pytest
 from asgi import Answer, alive, call
 from fake_engine import FakeEngine, serve
-
-from codegen_ui.options import Options
-from codegen_ui.server import create_app
-from codegen_ui.ui.page import build_page
+from web import page_app
 
 DEEP = 900
 TEXTS = (
@@ -183,7 +180,7 @@ def test_a_corpus_of_hostile_inputs_at_every_route(request: pytest.FixtureReques
     wanted = request.config.getoption("--fuzz-cases")
     engine = FakeEngine(("one", " two"))
     service = serve(engine)
-    app = create_app(service, build_page(service, []), Options(requests_per_minute=0, per_visitor=0))
+    app = page_app(service, requests_per_minute=0, per_visitor=0)
     faults: Counter[str] = Counter()
     seen: Counter[int] = Counter()
     examples: dict[str, Any] = {}

@@ -10,11 +10,7 @@ from typing import Any
 import pytest
 from fake_engine import FakeEngine, serve, wait_until
 from network import Network, network
-from web import running
-
-from codegen_ui.options import Options
-from codegen_ui.server import create_app
-from codegen_ui.ui.page import build_page
+from web import page_app, running
 
 pytestmark = pytest.mark.browser
 
@@ -27,8 +23,7 @@ PROMPT = "def kept():\n"
 def generating(browser: Any, engine: FakeEngine) -> Iterator[tuple[Any, Network]]:
     """A page behind a network that can go away, with some lines of a run on it."""
     service = serve(engine)
-    app = create_app(service, build_page(service, []), Options())
-    with running(app) as address, network(address) as between:
+    with running(page_app(service)) as address, network(address) as between:
         page = browser.new_page()
         page.set_default_timeout(60_000)
         page.goto(between.address)

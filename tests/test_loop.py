@@ -13,11 +13,9 @@ from typing import Any
 import pytest
 from asgi import alive, call
 from fake_engine import FakeEngine, serve
+from web import page_app
 
 from codegen_ui.door.bodies import MAX_BODY_BYTES
-from codegen_ui.options import Options
-from codegen_ui.server import create_app
-from codegen_ui.ui.page import build_page
 
 LONGEST_SECONDS = 0.02
 SIZE = 180_000
@@ -52,7 +50,7 @@ def longest_callback(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 def make_app(engine: FakeEngine) -> Any:
     service = serve(engine)
-    return create_app(service, build_page(service, []), Options(requests_per_minute=0, per_visitor=0))
+    return page_app(service, requests_per_minute=0, per_visitor=0)
 
 
 async def post(app: Any, path: str, body: dict[str, Any]) -> Any:

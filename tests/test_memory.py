@@ -18,7 +18,7 @@ from asgi import alive
 from fake_engine import FakeEngine, FakeGeneration, serve, wait_until
 from load.page import Page
 from tiny import tiny
-from web import running
+from web import page_app, running
 
 from codegen_ui.options import Options
 from codegen_ui.request import GenerationRequest
@@ -66,7 +66,7 @@ class Forgetful(FakeEngine):
 def test_ten_thousand_finished_runs_leave_their_rows_and_nothing_else() -> None:
     tabs = 20
     service = serve(Forgetful(context=10_000))
-    app = create_app(service, build_page(service, []), Options(log_prompts=True))
+    app = page_app(service, log_prompts=True)
     sessions = Sessions(service)
 
     async def run(numbers: range) -> None:

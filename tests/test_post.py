@@ -11,11 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 from fake_engine import FakeEngine, serve
-from web import running
+from web import page_app, running
 
 from codegen_ui.generation import ModelInfo
 from codegen_ui.metrics import GenerationMetrics
-from codegen_ui.options import Options
 from codegen_ui.post import (
     COLUMNS,
     HEADINGS,
@@ -30,8 +29,6 @@ from codegen_ui.post import (
 )
 from codegen_ui.post_chart import to_svg
 from codegen_ui.request import FinishReason, StopAt
-from codegen_ui.server import create_app
-from codegen_ui.ui.page import build_page
 from codegen_ui.ui.panels.post_panel import PostPanel, Shown
 from codegen_ui.ui.sessions import Sessions
 
@@ -198,7 +195,7 @@ def test_one_click_fills_table_and_chart_and_offers_both_as_files(browser: Any) 
     engine = FakeEngine(CODE, seconds=0.01)
     engine.info = replace(engine.info, context=2048)
     service = serve(engine)
-    with running(create_app(service, build_page(service, ()), Options(model=("fake",)))) as address:
+    with running(page_app(service)) as address:
         page = browser.new_page()
         page.goto(address)
         page.click("text=Run the four prompts")

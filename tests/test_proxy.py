@@ -18,12 +18,9 @@ import httpx
 import pytest
 from browser import give_up
 from fake_engine import FakeEngine, serve, wait_until
-from web import running
+from web import page_app, running
 
 from codegen_ui.gallery import load_gallery
-from codegen_ui.options import Options
-from codegen_ui.server import create_app
-from codegen_ui.ui.page import build_page
 
 ROOT = Path(__file__).parent.parent
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -74,9 +71,7 @@ def engine() -> Iterator[FakeEngine]:
 
 @pytest.fixture(scope="module")
 def front(engine: FakeEngine) -> Iterator[str]:
-    service = serve(engine)
-    options = Options(root_path="/playground")
-    app = create_app(service, build_page(service, load_gallery(ROOT / "examples")), options)
+    app = page_app(serve(engine), load_gallery(ROOT / "examples"), root_path="/playground")
     with running(app) as url, proxied(int(url.rpartition(":")[2])) as front:
         yield front
 

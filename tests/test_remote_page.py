@@ -8,15 +8,12 @@ from typing import Any
 import pytest
 from fake_engine import wait_until
 from test_remote import free_port, start_inner
-from web import running
+from web import page_app, running
 
 from codegen_ui.gallery import load_gallery
-from codegen_ui.options import Options
 from codegen_ui.remote import make_loader
-from codegen_ui.server import create_app
 from codegen_ui.service import Service
 from codegen_ui.status import Phase
-from codegen_ui.ui.page import build_page
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -26,7 +23,7 @@ def test_the_page_survives_the_death_of_its_backend(browser: Any) -> None:
     port = free_port()
     inner = start_inner(port, 0.4)
     service = Service(["fake"], make_loader([f"http://127.0.0.1:{port}/v1"], "fake"))
-    app = create_app(service, build_page(service, load_gallery(EXAMPLES)), Options())
+    app = page_app(service, load_gallery(EXAMPLES))
     try:
         with running(app) as url:
             wait_until(lambda: service.status().phase is Phase.READY, 30)

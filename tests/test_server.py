@@ -21,7 +21,7 @@ from fake_engine import FakeEngine, serve, wait_until
 from small_checkpoints import new_layout
 from starlette.testclient import TestClient
 from test_proxy import proxied
-from web import api_app, running
+from web import api_app, page_app, running
 
 from codegen_ui.errors import InvalidInput
 from codegen_ui.listen import address_of, bind
@@ -139,7 +139,7 @@ def test_the_address_to_open_is_one_that_a_browser_here_can_reach() -> None:
 def test_a_shutdown_ends_what_runs_with_a_message(caplog: pytest.LogCaptureFixture) -> None:
     engine = FakeEngine(seconds=0.05)
     service = serve(engine)
-    app = create_app(service, build_page(service, []), Options())
+    app = page_app(service)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = Server(config, service)

@@ -15,15 +15,13 @@ import gradio as gr
 import httpx
 import pytest
 from fake_engine import FakeEngine, serve, wait_until
-from web import running
+from web import page_app, running
 
 from codegen_ui.errors import GenerationFailed, InvalidInput
 from codegen_ui.gallery import Example, parse_example
 from codegen_ui.generation import EngineStats, ModelInfo, Snapshot
 from codegen_ui.metrics import GenerationMetrics, State
-from codegen_ui.options import Options
 from codegen_ui.request import FinishReason, GenerationRequest, page_settings
-from codegen_ui.server import create_app
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.ui import figures
@@ -338,7 +336,7 @@ class TestPage:
 
     def test_an_idle_server_lets_the_processor_sleep(self) -> None:
         service = serve(FakeEngine())
-        with running(create_app(service, build_page(service, ()), Options())) as address:
+        with running(page_app(service)) as address:
             httpx.get(f"{address}/config")
             assert min(processor_share(0.5) for _ in range(4)) < 0.02, "Gradio alone takes 3 to 10% of a core"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from fake_engine import wait_until
-from web import running
+from fake_engine import FakeEngine, serve, wait_until
+from web import page_app, running
 
 from codegen_ui.announce import Announcer
 from codegen_ui.gallery import load_gallery
@@ -28,6 +29,17 @@ PICTURES = EXAMPLES / "screenshots"
 SCREENSHOTS = "CODEGEN_UI_SCREENSHOTS"
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 800}
+EDITOR = "#cg-prompt textarea"
+PROMPT = "def total(items):\n"
+FUNCTION = "    total = 0\n    for item in items:\n        total += item\n    return total\n"
+SCRIPT = tuple(re.findall(r"\s*\S+", FUNCTION))
+
+
+@contextmanager
+def scripted_page(engine: FakeEngine) -> Iterator[str]:
+    """The address of the page, with its examples, over an engine that poses as the bundled checkpoint."""
+    with running(page_app(serve(engine, "bundled"), load_gallery(EXAMPLES))) as address:
+        yield address
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,8 +17,11 @@ from codegen_ui import api
 from codegen_ui.door.door import Door, Rules
 from codegen_ui.door.gate import Gate
 from codegen_ui.door.headers import with_headers
-from codegen_ui.server import KEEP_ALIVE_SECONDS
+from codegen_ui.gallery import Example
+from codegen_ui.options import Options
+from codegen_ui.server import KEEP_ALIVE_SECONDS, create_app
 from codegen_ui.service import Service
+from codegen_ui.ui.page import build_page
 
 
 @contextmanager
@@ -38,6 +41,11 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+def page_app(service: Service, examples: Sequence[Example] = (), **options: Any) -> FastAPI:
+    """The page and the API, behind their door."""
+    return create_app(service, build_page(service, examples), Options(**options))
 
 
 class Headers:
