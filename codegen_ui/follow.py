@@ -59,8 +59,8 @@ async def follow(
             return
         pause = every()
         if pause > 0:
-            await happens(bell.end, pause)
-        while not await happens(bell.ring, heartbeat):
+            await bell.end.comes(pause)
+        while not await bell.ring.comes(heartbeat):
             yield None
 
 
@@ -70,22 +70,40 @@ async def until_ended(generation: Generation) -> None:
         continue
 
 
-async def happens(event: asyncio.Event, seconds: float | None) -> bool:
-    """Wait for an event; False where `seconds` pass before it."""
-    if event.is_set():
-        return True
-    if seconds is None or seconds == float("inf"):
-        return await event.wait()
-    try:
-        return await asyncio.wait_for(event.wait(), seconds)
-    except asyncio.TimeoutError:
-        return False
+class Signal:
+    """An event of the loop where it is made, which any thread may set: often set before it is cleared is set once."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+        self._given = False
+
+    def set(self) -> None:
+        """Raises nothing: where the loop is closed, for a server shuts down, nobody waits any more."""
+        if not self._given:
+            self._given = True
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._event.set)
+
+    def clear(self) -> None:
+        """Before looking at what it tells of: what is set between is at worst heard once too often."""
+        self._event.clear()
+        self._given = False
+
+    async def comes(self, seconds: float | None = None) -> bool:
+        """Wait for it; False where `seconds` pass before it."""
+        if self._event.is_set():
+            return True
+        if seconds is None or seconds == float("inf"):
+            return await self._event.wait()
+        try:
+            return await asyncio.wait_for(self._event.wait(), seconds)
+        except asyncio.TimeoutError:
+            return False
 
 
 class Bell:
     """Rung by the threads that write generations, heard on the event loop where it was made.
-
-    Any number of rings before an answer are one ring: a busy loop is not woken once more for each token.
 
     Attributes:
         ring: set while any generation has changed since the last answer.
@@ -93,8 +111,7 @@ class Bell:
     """
 
     def __init__(self, generations: Sequence[Generation]) -> None:
-        self.ring, self.end = asyncio.Event(), asyncio.Event()
-        self._loop = asyncio.get_running_loop()
+        self.ring, self.end = Signal(), Signal()
         self._changed = [True] * len(generations)
         for index, generation in enumerate(generations):
             generation.subscribe(partial(self._rung, index, generation))
@@ -109,16 +126,8 @@ class Bell:
         return changed
 
     def _rung(self, index: int, generation: Generation) -> None:
-        """A writer's thread. It changed the generation before it rang, and who answers looks at it after answering:
-        a ring that falls between is at worst one too many."""
-        ended = generation.ended
-        if self._changed[index] and not ended:
-            return
+        """A writer's thread. It changed the generation before it rang, and who answers looks at it afterwards."""
         self._changed[index] = True
-        with suppress(RuntimeError):  # the loop is closed, for a server shuts down: nobody listens any more
-            self._loop.call_soon_threadsafe(self._heard, ended)
-
-    def _heard(self, ended: bool) -> None:
         self.ring.set()
-        if ended:
+        if generation.ended:
             self.end.set()

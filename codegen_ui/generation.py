@@ -13,6 +13,7 @@ from typing import Protocol
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.metrics import GenerationMetrics
 from codegen_ui.request import FinishReason, GenerationRequest
+from codegen_ui.steps import RecentSteps
 
 
 @dataclass(frozen=True)
@@ -177,35 +178,6 @@ class EngineStats:
     unavailable: str = ""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What one step did for one generation; nobody's text is in it.
-
-    Attributes:
-        slot: of the KV cache.
-        generation: whose it is, by its id; for telling a visitor which are his own.
-        prefill: prompt tokens computed; 0 in a step of decoding.
-        decoded: tokens that the completion gained.
-        accepted: those of them that were drafted and that the model confirmed.
-    """
-
-    slot: int
-    generation: str
-    prefill: int = 0
-    decoded: int = 0
-    accepted: int = 0
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of an engine. `ended` is in `time.monotonic()` seconds; steps are numbered from 0."""
-
-    number: int
-    ended: float
-    seconds: float
-    cells: tuple[Cell, ...]
-
-
 class Engine(Protocol):
     """Anything that generates."""
 
@@ -222,8 +194,9 @@ class Engine(Protocol):
 
     def stats(self) -> EngineStats: ...
 
-    def steps(self, since: int = 0) -> tuple[Step, ...]:
-        """The last steps, from a number on, as far as they are kept; none where the backend does not tell."""
+    @property
+    def steps(self) -> RecentSteps:
+        """The last of them; none where the backend does not tell."""
         ...
 
     def __enter__(self) -> Engine: ...

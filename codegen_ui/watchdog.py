@@ -14,7 +14,7 @@ LOOK_SECONDS = 1.0
 
 
 @runtime_checkable
-class Steps(Protocol):
+class Watched(Protocol):
     """An engine that computes step by step."""
 
     @property
@@ -32,6 +32,6 @@ async def watch(service: Service, step_seconds: float, look_seconds: float = LOO
     while True:
         await asyncio.sleep(look_seconds)
         for name, engine in service.engines().items():
-            if isinstance(engine, Steps) and engine.step_seconds > step_seconds:
+            if isinstance(engine, Watched) and engine.step_seconds > step_seconds:
                 logger.error("%s: a step has not ended within %g s; the engine is given up", name, step_seconds)
                 await asyncio.to_thread(engine.give_up, f"a step has not ended within {step_seconds:g} s")

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from types import TracebackType
 
 from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
-from codegen_ui.generation import EngineStats, ModelInfo, Step, TokenEvent, TokenLogprob
+from codegen_ui.generation import EngineStats, ModelInfo, TokenEvent, TokenLogprob
 from codegen_ui.readable import ReadableGeneration
 from codegen_ui.request import FinishReason, GenerationRequest, StopAt
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import Phase
+from codegen_ui.steps import RecentSteps
 from codegen_ui.stopping import Stopper
 
 EOS = 0
@@ -71,6 +72,7 @@ class FakeEngine:
         context: int = CONTEXT,
     ) -> None:
         self.info = ModelInfo("fake", "CodeGenForCausalLM", context, dtype="float32", device="cpu")
+        self.steps = RecentSteps()
         self.script = script
         self.seconds = seconds
         self.fail_after = fail_after
@@ -127,9 +129,6 @@ class FakeEngine:
                 return
         generation.add(stopper.finish(), EOS, "<|endoftext|>")
         generation.end(FinishReason.EOS)
-
-    def steps(self, since: int = 0) -> tuple[Step, ...]:
-        return ()
 
     def stats(self) -> EngineStats:
         ended: dict[str, int] = {}

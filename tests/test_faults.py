@@ -33,7 +33,7 @@ from codegen_ui.request import GenerationRequest
 from codegen_ui.server import Server
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import ModelStatus, Phase
-from codegen_ui.watchdog import Steps
+from codegen_ui.watchdog import Watched
 
 ROOT = Path(__file__).parent.parent
 BODY = {"prompt": "x", "max_tokens": 100, "ignore_eos": True, "stream": True}
@@ -330,7 +330,7 @@ class TestCheckpointGone:
             request = GenerationRequest("def f(", max_new_tokens=3, stop_at="length")
             assert len(service.submit(request).result(60).token_ids) == 3
             engine = service.engine()
-            assert isinstance(engine, Steps)
+            assert isinstance(engine, Watched)
             engine.give_up("as a test wants it")
             wait_until(lambda: service.status().phase is Phase.FAILED)
             service.request_load()

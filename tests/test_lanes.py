@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
+from fake_engine import FakeEngine, serve, wait_until
 from tiny import tiny
 from visit import PHONE, pick, picture, set_number, tab, until
 
-from codegen_ui.engine.recent import RecentSteps
-from codegen_ui.generation import Cell, Step
 from codegen_ui.metrics import GenerationMetrics
 from codegen_ui.request import FinishReason, GenerationRequest
+from codegen_ui.steps import Cell, RecentSteps, Step
 from codegen_ui.ui.session import Ran
+from codegen_ui.ui.sessions import Sessions
+from codegen_ui.ui.views import lanes_panel
 from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
-from codegen_ui.ui.views.lanes_panel import qr
+from codegen_ui.ui.views.lanes_panel import LanesPanel, qr
 
 MINE, OTHER = Cell(0, "a", prefill=8), Cell(2, "b", decoded=3, accepted=2)
 STEPS = [
@@ -42,9 +49,9 @@ class TestEngine:
             request = GenerationRequest((5, 6, 7, 8), max_new_tokens=6, temperature=0, stop_at="length", visitor="me")
             first, second = engine.submit(request), engine.submit(request)
             results = [first.result(30), second.result(30)]
-            until_number = {cell.generation for step in engine.steps() for cell in step.cells}
+            until_number = {cell.generation for step in engine.steps.since() for cell in step.cells}
             assert until_number == {first.id, second.id}
-        steps = engine.steps()
+        steps = engine.steps.since()
         for generation, result in zip((first, second), results, strict=True):
             cells = [cell for step in steps for cell in step.cells if cell.generation == generation.id]
             assert sum(cell.decoded for cell in cells) == len(result.token_ids)
@@ -79,6 +86,83 @@ class TestPicture:
         assert qr("http://192.0.2.1:7860/").startswith("<svg")
         assert "192" not in qr("http://192.0.2.1:7860/")
         assert qr("javascript:alert(1)") == qr('http://x/"><script>') == qr(None) == ""
+
+
+TAB: Any = SimpleNamespace(session_hash="tab")
+PHONE_ADDRESS: Any = SimpleNamespace(address="http://192.0.2.1:7860/")
+
+
+class Watched:
+    """An open picture of a fake engine, and how often it was looked at."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.engine = FakeEngine()
+        self.service = serve(self.engine)
+        with gr.Blocks():
+            self.panel = LanesPanel(self.service, Sessions(self.service))
+        self.looks = 0
+        since = self.engine.steps.since
+
+        def look(number: int = 0) -> tuple[Step, ...]:
+            self.looks += 1
+            return since(number)
+
+        monkeypatch.setattr(self.engine.steps, "since", look)
+
+    def open(self) -> AsyncGenerator[Any, None]:
+        return self.panel.show(None, TAB, PHONE_ADDRESS)
+
+    def step(self) -> None:
+        self.engine.steps.add(time.monotonic(), 0.01, [MINE])
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    monkeypatch.setattr(lanes_panel, "PAUSE_SECONDS", 0.1)
+    return Watched(monkeypatch)
+
+
+@pytest.mark.asyncio
+class TestShowing:
+    async def test_an_engine_at_rest_is_not_looked_at_and_its_next_step_is_shown(self, watched: Watched) -> None:
+        stream = watched.open()
+        assert "No step yet" in (await anext(stream))["note"]
+        following = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0.5)
+        assert (watched.looks, following.done()) == (1, False)
+        await asyncio.to_thread(watched.step)
+        assert (await asyncio.wait_for(following, 5))["steps"] == "1"
+        await stream.aclose()
+
+    async def test_many_steps_are_few_pictures(self, watched: Watched) -> None:
+        stream, began = watched.open(), time.monotonic()
+        shown = ""
+        for _ in range(100):
+            watched.step()
+        while shown != "200":
+            shown = (await anext(stream))["steps"]
+            if shown == "100":
+                for _ in range(100):
+                    watched.step()
+        assert watched.looks <= 2 + (time.monotonic() - began) / 0.1
+        await stream.aclose()
+
+    async def test_closing_ends_it_and_opening_it_again_ends_the_first(self, watched: Watched) -> None:
+        first, second = watched.open(), watched.open()
+        await anext(first)
+        await anext(second)
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(first), 5)
+        await watched.panel.close(TAB)
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(second), 5)
+
+    async def test_an_engine_that_fails_is_told(self, watched: Watched) -> None:
+        stream = watched.open()
+        await anext(stream)
+        wait_until(lambda: bool(watched.engine._told))
+        watched.engine.fail("the device is gone")
+        assert "the device is gone" in (await asyncio.wait_for(anext(stream), 5))["note"]
 
 
 @pytest.mark.browser

@@ -13,8 +13,8 @@ from codegen_ui.engine.scheduler import Scheduler, StepPlan, Work
 from codegen_ui.engine.sequence import SequenceState
 from codegen_ui.engine.totals import Totals
 from codegen_ui.errors import PlaygroundError
-from codegen_ui.generation import Cell
 from codegen_ui.request import FinishReason
+from codegen_ui.steps import Cell
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ class EngineCore:
                 work.sequence.output.recorder.prefilled(work.sequence.computed)
                 work.sequence.output.notify()
         if plan.works:
-            self._totals.recent.add(now, seconds, cells)
+            self._totals.steps.add(now, seconds, cells)
             self.scheduler.learn(plan, accepted[: len(plan.decoding)], seconds)
 
     def _give(self, work: Work, kept: Sequence[Drawn], now: float) -> None:

@@ -26,7 +26,7 @@ from codegen_ui.engine.sequence import SequenceState
 from codegen_ui.engine.threads import close_at_exit
 from codegen_ui.engine.totals import Totals
 from codegen_ui.errors import Busy, GenerationFailed, PlaygroundError
-from codegen_ui.generation import EngineStats, ModelInfo, Step
+from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.metrics import State
 from codegen_ui.options import EngineOptions
 from codegen_ui.request import FinishReason, GenerationRequest
@@ -66,6 +66,7 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         slots, reason = choose_slots(model.config, model.device, model.token_bytes(), model.quantize, options.slots)
         self._info = replace(info, slots=slots, slots_reason=reason, context=model.config.n_positions)
         self._totals, self._failure = Totals(), Failure()
+        self.steps = self._totals.steps
         decodable = min(len(tokenizer), model.config.vocab_size)
         store = map(self._intake.encode, common_code)
         self._parts: Parts | None = assemble(
@@ -129,9 +130,6 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
             prefix_cache_bytes=parts.kept_bytes if parts else 0,
             unavailable=self._failure.reason,
         )
-
-    def steps(self, since: int = 0) -> tuple[Step, ...]:
-        return self._totals.recent.since(since)
 
     def on_failure(self, tell: Callable[[str], None]) -> None:
         """Call `tell` with the reason if the engine should end by a fault: from then on it serves nobody."""

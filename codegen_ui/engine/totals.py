@@ -6,21 +6,21 @@ import threading
 import time
 from collections import Counter
 
-from codegen_ui.engine.recent import RecentSteps
 from codegen_ui.generation import EngineStats
 from codegen_ui.pace import RollingRate
 from codegen_ui.request import FinishReason
+from codegen_ui.steps import RecentSteps
 
 
 class Totals:
-    """Counts of tokens and of ended requests; `recent` has the last steps."""
+    """Counts of tokens and of ended requests; `steps` are the last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
         self._rate = RollingRate()
-        self.recent = RecentSteps()
+        self.steps = RecentSteps()
 
     def started(self, prompt: int, cached: int) -> None:
         """A request got its slot; `cached` of its `prompt` tokens were computed already."""

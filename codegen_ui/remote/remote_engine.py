@@ -14,7 +14,7 @@ import httpx
 
 from codegen_ui.engine.totals import Totals
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundError
-from codegen_ui.generation import EngineStats, ModelInfo, Step
+from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.remote.backend import Backend
 from codegen_ui.remote.exchange import lost_connection
 from codegen_ui.remote.generation import RemoteGeneration
@@ -64,6 +64,7 @@ class RemoteEngine:
         self._lock = threading.Lock()
         self._tasks: dict[RemoteGeneration, asyncio.Task[None] | None] = {}
         self._totals = Totals()
+        self.steps = self._totals.steps  # none: what another server's engine does in a step is not told
         self._closed = False
         self._lost: dict[RemoteGeneration, str] = {}
         self._loop = asyncio.new_event_loop()
@@ -111,10 +112,6 @@ class RemoteEngine:
     def count_tokens(self, text: str) -> int | None:
         found = self._ask(self._pool.tokenize(text), ANSWER_SECONDS)
         return None if found is None else found[0]
-
-    def steps(self, since: int = 0) -> tuple[Step, ...]:
-        """None: what another server's engine does in a step is not told."""
-        return ()
 
     def stats(self) -> EngineStats:
         with self._lock:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 
-from codegen_ui.follow import follow, happens
+from codegen_ui.follow import Signal, follow
 from codegen_ui.generation import Generation, Snapshot
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Service
@@ -33,17 +33,11 @@ class Run:
         self.generation: Generation | None = None
         self._service = service
         self._model = model
-        self._changed, self._settled = asyncio.Event(), asyncio.Event()
+        self._changed, self._settled = Signal(), Signal()
 
     async def loading(self) -> AsyncGenerator[ModelStatus, None]:
         """The model's statuses as they change, until it is ready. Raises `ModelUnavailable` where it cannot load."""
-        loop = asyncio.get_running_loop()
-
-        def heard(status: ModelStatus) -> None:
-            with suppress(RuntimeError):  # the loop is closed, for a server shuts down: nobody listens any more
-                loop.call_soon_threadsafe(self._wake, status.phase is not Phase.LOADING)
-
-        with self._service.watching(heard):
+        with self._service.watching(lambda status: self._wake(settled=status.phase is not Phase.LOADING)):
             while not self.stopped:
                 self._changed.clear()
                 self._settled.clear()
@@ -54,8 +48,8 @@ class Run:
                     self._service.engine(self._model)
                     return
                 yield status
-                await happens(self._settled, LOADING_PAUSE_SECONDS)
-                await happens(self._changed, CLOCK_SECONDS)
+                await self._settled.comes(LOADING_PAUSE_SECONDS)
+                await self._changed.comes(CLOCK_SECONDS)
 
     async def submit(self, request: GenerationRequest) -> Generation:
         """Raises `ModelUnavailable`, `InvalidInput` or `Busy`.

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any
 
-from codegen_ui.generation import Cell, Step
+from codegen_ui.steps import Cell, Step
 from codegen_ui.ui.session import Ran
 
 WIDTH = 96

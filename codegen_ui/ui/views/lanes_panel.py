@@ -12,7 +12,9 @@ import gradio as gr
 import segno
 
 from codegen_ui.errors import PlaygroundError
+from codegen_ui.follow import Signal
 from codegen_ui.service import Service
+from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.run import TabRuns
 from codegen_ui.ui.sessions import Sessions
@@ -20,7 +22,8 @@ from codegen_ui.ui.views.code_panel import ADDRESS
 from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
 from codegen_ui.ui.widgets import QUIET, STREAMING, drawn_apart, session_of
 
-LOOK_SECONDS = 0.25
+PAUSE_SECONDS = 0.25
+"""Between two pictures at least; an engine at rest has none drawn."""
 OPEN_SECONDS = 600.0
 """How long a picture moves without a new click: a forgotten tab shall not be drawn for ever."""
 
@@ -46,7 +49,7 @@ class LanesPanel:
         self._service = service
         self._others = others
         self._sessions = sessions
-        self._watching: dict[str, object] = {}
+        self._watching: dict[str, Signal] = {}
         self.picture = drawn_apart({}, TEMPLATE, "lanes", "cg-lanes", ("open", "close", "take"))
         self.taken = drawn_apart({}, TIMELINE, "timeline", "cg-timeline")
 
@@ -58,26 +61,32 @@ class LanesPanel:
 
     async def show(self, model: str | None, request: gr.Request, event: gr.EventData) -> AsyncGenerator[Any, None]:
         """The picture as the engine goes on, until the section or the tab is closed."""
-        key, mine = session_of(request), object()
-        self._watching[key] = mine
-        began, code = time.monotonic(), qr(getattr(event, "address", ""))
-        seen, own = -1, set[str]()
+        key, code = session_of(request), qr(getattr(event, "address", ""))
+        self._end(key)
+        news = self._watching[key] = Signal()
+        until = time.monotonic() + OPEN_SECONDS
+        own = set[str]()
+
+        def heard(status: ModelStatus) -> None:
+            if status.phase is Phase.FAILED:  # an engine that is gone tells no step
+                news.set()
+
         try:
-            while self._watching.get(key) is mine and time.monotonic() - began < OPEN_SECONDS:
-                engine = self._service.engine(model)
-                own |= self._own(key)
-                steps = engine.steps(max(0, seen - WIDTH))
-                now = steps[-1].number if steps else 0
-                if now != seen:
-                    seen = now
-                    picture = lanes(steps, own, engine.info.slots)
-                    note = "" if steps else "No step yet, or this backend does not tell its steps."
-                    yield {**picture, "note": note, "qr": code}
-                await asyncio.sleep(LOOK_SECONDS)
+            with self._service.watching(heard):
+                while self._watching.get(key) is news and time.monotonic() < until:
+                    engine = self._service.engine(model)
+                    with engine.steps.watching(news.set):
+                        news.clear()
+                        own |= self._own(key)
+                        steps = engine.steps.since()[-WIDTH:]
+                        note = "" if steps else "No step yet, or this backend does not tell its steps."
+                        yield {**lanes(steps, own, engine.info.slots), "note": note, "qr": code}
+                        await asyncio.sleep(PAUSE_SECONDS)
+                        await news.comes(until - time.monotonic())
         except PlaygroundError as error:
             yield {"rows": [], "mean": "", "steps": "", "note": str(error), "qr": code}
         finally:
-            if self._watching.get(key) is mine:
+            if self._watching.get(key) is news:
                 del self._watching[key]
 
     def _own(self, key: str) -> set[str]:
@@ -91,7 +100,13 @@ class LanesPanel:
         return own
 
     async def close(self, request: gr.Request) -> None:
-        self._watching.pop(session_of(request), None)
+        self._end(session_of(request))
+
+    def _end(self, key: str) -> None:
+        """What moves for a tab moves no longer."""
+        news = self._watching.pop(key, None)
+        if news is not None:
+            news.set()
 
     async def take(self, model: str | None, request: gr.Request) -> dict[str, Any]:
         """The timeline of the tab's last run; an empty one where there is none."""
@@ -99,7 +114,7 @@ class LanesPanel:
         engine = self._service.engines().get(self._service.status(model).name)
         if session is None or session.ran is None or engine is None:
             return {}
-        return timeline(engine.steps(), session.ran)
+        return timeline(engine.steps.since(), session.ran)
 
 
 def qr(address: object) -> str:
