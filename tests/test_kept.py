@@ -17,6 +17,9 @@ pytestmark = pytest.mark.browser
 AWAY_MS = 10_000
 SOON_MS = 10_000
 PROMPT = "def kept():\n"
+DONE = "document.querySelector('#cg-live .cg-state')?.textContent === 'done'"
+NOTICED = "text=Connection to the server was lost"
+TOLD = "document.querySelector('#cg-live .cg-note')?.textContent.includes('connection was lost')"
 
 
 @contextmanager
@@ -43,14 +46,12 @@ def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_contin
     engine = endless()
     with generating(browser, engine) as (page, between):
         between.cut()
-        page.wait_for_selector("text=Connection to the server was lost")
+        page.wait_for_selector(NOTICED)
         page.wait_for_timeout(AWAY_MS)
         assert "    return 1" in page.inner_text("#cg-output code")
         wait_until(lambda: engine.active == 0, 60)
         between.mend()
-        page.wait_for_function(
-            "document.querySelector('#cg-live .cg-note')?.textContent.includes('connection was lost')", timeout=SOON_MS
-        )
+        page.wait_for_function(TOLD, timeout=SOON_MS)
         kept = page.evaluate("codegenUI.outputText()")
         assert kept.startswith(PROMPT + "    return 1\n    return 1\n")
         assert page.input_value("#cg-prompt textarea") == PROMPT
@@ -65,11 +66,9 @@ def test_generate_starts_anew_after_the_connection_was_lost(browser: Any) -> Non
     engine = endless()
     with generating(browser, engine) as (page, between):
         between.cut()
-        page.wait_for_selector("text=Connection to the server was lost")
+        page.wait_for_selector(NOTICED)
         between.mend()
-        page.wait_for_function(
-            "document.querySelector('#cg-live .cg-note')?.textContent.includes('connection was lost')", timeout=SOON_MS
-        )
+        page.wait_for_function(TOLD, timeout=SOON_MS)
         page.click("#cg-generate")
         page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
         assert engine.requests[-1].prompt == PROMPT
@@ -87,21 +86,75 @@ def test_ten_seconds_in_which_nothing_is_carried_are_made_up_for(browser: Any) -
         assert engine.active == 1
 
 
-@pytest.mark.xfail(
-    reason="a click right after the network is back may hang on a connection that the browser had kept", strict=False
-)
-def test_a_finished_run_can_be_continued_after_the_network_was_away(browser: Any) -> None:
-    engine = FakeEngine(("    a = 1\n",) * 8, seconds=0.01)
+@contextmanager
+def finished(browser: Any, engine: FakeEngine) -> Iterator[tuple[Any, Network, dict[str, str]]]:
+    """A page behind a network that can go away, with a run on it that has ended, and what each button would ask for."""
     with generating(browser, engine) as (page, between):
-        page.check("#cg-stop-at input[value=eos]")
-        page.click("#cg-generate")
-        # The first run's end is still on the page when the second is asked for.
-        wait_until(lambda: len(engine.requests) == 2, 60)
-        page.wait_for_timeout(1000)
-        page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'done'")
+        page.wait_for_function(DONE)
+        yield page, between, {"generate": PROMPT, "continue": page.evaluate("codegenUI.outputText()")}
+
+
+def short() -> FakeEngine:
+    return FakeEngine(("    a = 1\n",) * 8, seconds=0.01)
+
+
+def test_a_finished_run_can_be_continued_where_nobody_noticed_that_the_network_was_away(browser: Any) -> None:
+    engine = short()
+    with finished(browser, engine) as (page, between, asks):
         between.cut()
-        page.wait_for_timeout(1000)
         between.mend()
         page.click("#cg-continue")
-        wait_until(lambda: len(engine.requests) == 3, 60)
-        assert engine.requests[-1].prompt == PROMPT + "    a = 1\n" * 8
+        wait_until(lambda: len(engine.requests) == 2, 60)
+        assert engine.requests[-1].prompt == asks["continue"]
+
+
+@pytest.mark.parametrize("button", ["generate", "continue"])
+def test_what_is_clicked_while_the_network_is_away_is_done_when_it_is_back(browser: Any, button: str) -> None:
+    engine = short()
+    with finished(browser, engine) as (page, between, asks):
+        between.cut()
+        page.wait_for_selector(NOTICED)
+        page.click(f"#cg-{button}")
+        between.mend()
+        wait_until(lambda: len(engine.requests) == 2, 60)
+        assert engine.requests[-1].prompt == asks[button]
+        page.wait_for_function(
+            "['decoding', 'done'].includes(document.querySelector('#cg-live .cg-state')?.textContent)"
+        )
+        assert page.evaluate("codegenUI.outputText()").startswith(asks[button] + "    a = 1\n")
+
+
+@pytest.mark.parametrize("button", ["generate", "continue"])
+def test_the_click_that_finds_the_network_away_is_done_when_it_is_back(browser: Any, button: str) -> None:
+    engine = short()
+    with finished(browser, engine) as (page, between, asks):
+        between.cut()
+        page.click(f"#cg-{button}")
+        page.wait_for_selector(NOTICED)
+        between.mend()
+        wait_until(lambda: len(engine.requests) == 2, 60)
+        assert engine.requests[-1].prompt == asks[button]
+
+
+def test_what_was_clicked_while_the_network_is_away_can_be_taken_back(browser: Any) -> None:
+    engine = short()
+    with finished(browser, engine) as (page, between, _):
+        between.cut()
+        page.wait_for_selector(NOTICED)
+        page.click("#cg-continue")
+        page.click("#cg-clear")
+        between.mend()
+        page.wait_for_function(TOLD, timeout=SOON_MS)
+        page.wait_for_timeout(500)
+        assert len(engine.requests) == 1
+
+
+def test_a_run_that_the_server_took_is_not_asked_for_again(browser: Any) -> None:
+    engine = endless()
+    with generating(browser, engine) as (page, between):
+        between.cut()
+        page.wait_for_selector(NOTICED)
+        between.mend()
+        page.wait_for_function(TOLD, timeout=SOON_MS)
+        page.wait_for_timeout(500)
+        assert len(engine.requests) == 1
