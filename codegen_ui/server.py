@@ -63,6 +63,7 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         self._service.drain()
         until = loop.time() + self._drain_seconds
+        # Looked at, once in a server's life: what a second interrupt sets is a flag of uvicorn's, which wakes nobody.
         while self._service.busy and loop.time() < until and not self.force_exit:
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
         await self._close_engines()

@@ -30,6 +30,7 @@ class Pool:
     def __init__(self, backends: Sequence[Backend]) -> None:
         self.backends = tuple(backends)
         self._where: dict[RemoteGeneration, Backend] = {}
+        self._probed = asyncio.Event()
 
     @property
     def up(self) -> bool:
@@ -39,6 +40,12 @@ class Pool:
     def down(self) -> str:
         """Which servers are down and why, for people; empty when all are up."""
         return "; ".join(f"{backend.name} {backend.reason}" for backend in self.backends if not backend.up)
+
+    async def until_up(self) -> None:
+        """Wait for any to be."""
+        while not self.up:
+            self._probed.clear()
+            await self._probed.wait()
 
     async def watch(self, lose: Callable[[RemoteGeneration, str], None]) -> None:
         """Probe every server for ever; `lose` is called with each generation whose server is gone, and the reason."""
@@ -81,6 +88,7 @@ class Pool:
     async def _probe(self, backend: Backend, lose: Callable[[RemoteGeneration, str], None]) -> None:
         while True:
             await backend.probe(self.client)
+            self._probed.set()
             if backend.misses >= MISSES_THAT_END_STREAMS:
                 # It will send no token either: its readers are told instead of left waiting.
                 for generation in [one for one, where in self._where.items() if where is backend]:

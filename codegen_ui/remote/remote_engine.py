@@ -79,12 +79,8 @@ class RemoteEngine:
 
     def wait_until_up(self, timeout: float) -> str:
         """Wait for any server to be up: empty when one is, otherwise why none is after `timeout` seconds."""
-        end = time.monotonic() + timeout
-        while not self._pool.up:
-            if time.monotonic() >= end:
-                return self.down()
-            time.sleep(0.05)
-        return ""
+        self._ask(self._pool.until_up(), timeout)
+        return "" if self._pool.up else self.down()
 
     def down(self) -> str:
         """Which servers are down and why, for people; empty when all are up."""

@@ -180,6 +180,7 @@ class Sessions:
     async def _fetched(self, key: str) -> bool:
         """Wait for a reader that is behind; False where it fetches nothing: what it runs is of no use to anybody."""
         until = time.monotonic() + ABSENT_SECONDS
+        # Looked for: Gradio's stream takes messages from a queue that tells nobody. It costs only who is behind.
         while self._unread(key) > AHEAD:
             if time.monotonic() > until:
                 return False

@@ -15,6 +15,7 @@ from codegen_ui.ui.widgets import QUIET, drawn
 
 LOADING_TICK_SECONDS = 0.6
 QUIET_TICK_SECONDS = 2.0
+"""The page asks how things stand: a stream that told it would be held open, and a handler with it, for every tab."""
 
 Status = dict[str, str]
 """The head's value: `tone` (loading, ready, failed), `line`, `facts`, `notice`, `percent`; plain text all of it."""
