@@ -41,11 +41,6 @@ CLASSES = {
 look like is the theme's."""
 
 
-def highlight(prompt: str, completion: str = "") -> list[str]:
-    """The lines of prompt + completion as HTML, in one pass; see `IncrementalHighlighter`."""
-    return IncrementalHighlighter(prompt).final(completion)
-
-
 class IncrementalHighlighter:
     """Highlights a completion that grows behind a prompt. For one thread.
 

@@ -23,10 +23,9 @@ from codegen_ui import api
 from codegen_ui.bundled import CHECKPOINT_DIR
 from codegen_ui.checkpoints.known import SIZES, VARIANTS, shape_of
 from codegen_ui.checkpoints.progress import Progress
-from codegen_ui.checkpoints.sizes import kv_bytes_per_token, weights_bytes
 from codegen_ui.door.gate import Gate
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.shapes import parameter_count
+from codegen_ui.engine.model.shapes import kv_bytes_per_token, parameter_count, weights_bytes
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.kinds import Switch, Texts
 from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS
@@ -144,11 +143,6 @@ TABLES: dict[str, Callable[[], str]] = {
 def renew(text: str) -> str:
     """A README's text with its tables as they should be. Raises `KeyError` for a table that there is not."""
     return BLOCK.sub(lambda found: f"{found['begin']}{TABLES[found['name']]()}{found['end']}", text)
-
-
-def tables_in(text: str) -> list[str]:
-    """The names of a README's tables."""
-    return [found["name"] for found in BLOCK.finditer(text)]
 
 
 def readmes() -> list[Path]:

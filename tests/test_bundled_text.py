@@ -25,9 +25,8 @@ from codegen_ui.bundled.loose import loose_drill
 from codegen_ui.bundled.naming import TAKEN, distinct, pieces, stitched
 from codegen_ui.bundled.objects import class_parts
 from codegen_ui.bundled.overlap import drop_overlapping, shared_runs, words_in
-from codegen_ui.bundled.packages import REQUIREMENTS, fetch_packages
 from codegen_ui.bundled.phrasing import request, sentence, third_person, wrap
-from codegen_ui.bundled.realcode import describe_package, documents
+from codegen_ui.bundled.realcode import WHEELS, describe_package, documents, fetch_packages
 from codegen_ui.bundled.sandbox import network_namespace, run_program
 from codegen_ui.bundled.scripts import script_parts
 from codegen_ui.bundled.states import state_class
@@ -209,7 +208,7 @@ def test_packages_are_unpacked_once_and_every_one_is_pinned(tmp_path: Path, monk
         fetch_packages(tmp_path, requirements)
     assert calls == ["some==1.0"]
     assert (tmp_path / "some-1.0" / "some" / "__init__.py").read_text(encoding="utf-8") == "x = 1\n"
-    lines = [line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    lines = [line for line in WHEELS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     assert all(line.count("==") == 1 for line in lines)
     assert {line.partition("==")[0] for line in lines} >= HELD_OUT_PACKAGES
 

@@ -11,7 +11,7 @@ import pytest
 from documents import READMES, ROOT, Block, blocks, run
 
 from codegen_ui import readme
-from codegen_ui.bench.server import Server
+from codegen_ui.bench.app_process import AppProcess
 from codegen_ui.door.routes import is_open
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,7 +25,8 @@ def test_its_tables_are_those_of_the_code(path: Path) -> None:
 
 
 def test_every_table_of_the_code_is_in_a_readme() -> None:
-    assert set(readme.TABLES) == {name for path in READMES for name in readme.tables_in((ROOT / path).read_text())}
+    texts = [(ROOT / path).read_text(encoding="utf-8") for path in READMES]
+    assert set(readme.TABLES) == {found["name"] for text in texts for found in readme.BLOCK.finditer(text)}
 
 
 Table = list[list[str]]
@@ -153,7 +154,7 @@ def test_a_block_runs_as_it_is_written(block: Block, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """A server with the bundled checkpoint."""
-    with Server("--model", "bundled") as server:
+    with AppProcess("--model", "bundled") as server:
         yield int(server.url.rpartition(":")[2])
 
 

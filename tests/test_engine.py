@@ -15,9 +15,9 @@ import torch
 from tiny import Tiny, tiny
 
 from codegen_ui.engine import runner
-from codegen_ui.engine.generation import LiveGeneration
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.kv.cache import KVCache
+from codegen_ui.engine.live_generation import LiveGeneration
 from codegen_ui.engine.model.decoder import CodeGenModel, Segment
 from codegen_ui.engine.streamer import decode_all, plain_tokenizer
 from codegen_ui.errors import Busy, GenerationFailed, InvalidInput

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import Tiny, tiny
+from tiny import Eager, Tiny, tiny
 
 from codegen_ui.engine import assemble
 from codegen_ui.engine.fixed.buckets import MOST_GATHERED, Bucket, Buckets, fill
-from codegen_ui.engine.fixed.capture import Compute, Eager, resolve_graphs
+from codegen_ui.engine.fixed.capture import Compute, resolve_graphs
 from codegen_ui.engine.fixed.steps import FixedSteps
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.layout import Segment

@@ -16,8 +16,8 @@ import torch
 from small_checkpoints import random_model
 from tiny import tokenizer
 
-from codegen_ui.engine.fixed.build import recorded_steps
 from codegen_ui.engine.fixed.capture import CudaGraphs
+from codegen_ui.engine.fixed.steps import recorded_steps
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel, Segment

@@ -15,10 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen_ui import highlight as module
-from codegen_ui.highlight import LIMIT, TAIL, IncrementalHighlighter, highlight
+from codegen_ui.highlight import LIMIT, TAIL, IncrementalHighlighter
 from codegen_ui.ui.theme import DARK, LIGHT, Palette, code_css
 
 TAG = re.compile(r'</?span(?: class="[a-z]+")?>')
+
+
+def highlight(prompt: str, completion: str = "") -> list[str]:
+    """The lines of prompt + completion as HTML, in one pass."""
+    return IncrementalHighlighter(prompt).final(completion)
 
 
 def plain(lines: list[str]) -> str:

@@ -194,11 +194,13 @@ def test_a_cpu_without_vnni_gives_the_same_bits() -> None:
 
 
 def test_sums_of_four_products_of_bytes_are_exact_with_and_without_special_instructions() -> None:
+    anywhere = intrinsics.operation(*4 * (intrinsics.ints,))(vectors.dot4_exact)
+
     @intrinsics.kernel
     def both(a: int, b: int, c: int, out: int) -> None:
         sums = addresses.load_ints(a)
         first = vectors.dot4(sums, addresses.load_ints(b), addresses.load_ints(c))
-        second = vectors.dot4_anywhere(sums, addresses.load_ints(b), addresses.load_ints(c))
+        second = anywhere(sums, addresses.load_ints(b), addresses.load_ints(c))
         addresses.store(out, vectors.to_floats(first))
         addresses.store(out + 64, vectors.to_floats(second))
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import torch
 from sequences import sequence
+from tiny import Eager
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from codegen_ui.engine.fixed.buckets import Buckets
-from codegen_ui.engine.fixed.capture import Compute, Eager
+from codegen_ui.engine.fixed.capture import Compute
 from codegen_ui.engine.fixed.steps import FixedSteps
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel

@@ -18,8 +18,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from codegen_ui.engine.filters import Seen
 from codegen_ui.engine.sampler import BROKEN, RowParams, Sampler, columns_of, draw_apart, draw_together
-from codegen_ui.engine.uniforms import UniformStream
+from codegen_ui.engine.sequence import UniformStream
 from codegen_ui.request import SamplingParams
 
 VOCABULARY = 1200
@@ -195,3 +196,24 @@ def test_all_rows_at_once_draw_the_tokens_that_each_draws_apart() -> None:
     assert draw_together(logits, columns_of(rows, logits)).tolist() == draw_apart(logits, rows).tolist()
     plain = [RowParams(SamplingParams(temperature=0.8), uniform=generator.random()) for _ in range(200)]
     assert draw_together(logits, columns_of(plain, logits)).tolist() == draw_apart(logits, plain).tolist()
+
+
+def test_tokens_are_listed_once_in_the_order_of_their_first_occurrence() -> None:
+    seen = Seen(100)
+    seen.follow([7, 3, 7])
+    seen.follow([7, 3, 7, 3, 9, 9])
+    assert seen.ids.tolist() == [7, 3, 9]
+
+
+def test_tokens_without_text_are_left_out_for_they_cannot_be_drawn() -> None:
+    seen = Seen(10)
+    seen.follow([12, 9, 10])
+    assert seen.ids.tolist() == [9]
+    assert seen.also([11, 9]).tolist() == [9]
+
+
+def test_a_draft_is_seen_by_the_rows_behind_it_alone() -> None:
+    seen = Seen(100)
+    seen.follow([1, 2])
+    assert seen.also([2, 5, 5]).tolist() == [1, 2, 5]
+    assert seen.ids.tolist() == [1, 2]

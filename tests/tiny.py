@@ -12,6 +12,7 @@ import torch
 from small_checkpoints import random_model, write_tokenizer
 from transformers import CodeGenForCausalLM, CodeGenTokenizer
 
+from codegen_ui.engine.fixed.capture import Compute
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel
@@ -71,3 +72,12 @@ def tiny(**shape: Any) -> Tiny:
     config = ModelConfig.from_json(theirs.config.to_dict())
     ours = CodeGenModel.load(config, theirs.state_dict(), device=torch.device("cpu"), dtype=torch.float32)
     return Tiny(theirs, ours, tokenizer())
+
+
+class Eager:
+    """Keeps nothing: every step is told anew. The same operators as where they are recorded, on any device."""
+
+    bytes = 0
+
+    def __call__(self, compute: Compute) -> Compute:
+        return compute

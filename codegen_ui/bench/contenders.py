@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import codegen_ui
-from codegen_ui.bench.checkpoint import BenchModel
+from codegen_ui.bench.bench_model import BenchModel
 from codegen_ui.bench.report import say
 from codegen_ui.checkpoints import open_checkpoint
 from codegen_ui.engine.decoders import Decoder

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from codegen_ui.bench.checkpoint import bench_model
+from codegen_ui.bench.bench_model import bench_model
 from codegen_ui.bench.contenders import Ours, load
-from codegen_ui.bench.rates import measure, median_rates
 from codegen_ui.bench.report import Report
+from codegen_ui.bench.rounds import measure, median_rates
 
 STREAMS = (1, 4, 8, 16)
 

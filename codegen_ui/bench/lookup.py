@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from codegen_ui.bench.checkpoint import BenchModel, bench_model
+from codegen_ui.bench.bench_model import BenchModel, bench_model
 from codegen_ui.bench.contenders import load, load_weights
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, take_turns

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from codegen_ui.bench.checkpoint import BenchModel
+from codegen_ui.bench.bench_model import BenchModel
 from codegen_ui.bench.contenders import checked, random_prompts
 
 

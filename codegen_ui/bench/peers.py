@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
 from codegen_ui.bench.apart import Apart
-from codegen_ui.bench.checkpoint import BenchModel, bench_model
+from codegen_ui.bench.bench_model import BenchModel, bench_model
 from codegen_ui.bench.contenders import Contender, CTranslate2, Generate, converted, make_ours
 from codegen_ui.bench.openvino import OpenVINO
-from codegen_ui.bench.rates import Rates, measure, median_rates
 from codegen_ui.bench.report import Report
+from codegen_ui.bench.rounds import Rates, measure, median_rates
 
 OURS = ("ours fp32", "ours int8")
 STREAMS, MANY, LONG_PROMPT = (1, 8), 16, 900

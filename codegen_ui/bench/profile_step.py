@@ -13,23 +13,22 @@ from collections.abc import Sequence
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from codegen_ui.bench.checkpoint import SHAPES, VOCABULARY
+from codegen_ui.checkpoints.known import SIZES, shape_of
 from codegen_ui.engine.decoders import load_decoder
-from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.layout import Segment
 from codegen_ui.engine.model.weights import RandomWeights
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m codegen_ui.bench.profile_step", description=__doc__)
-    parser.add_argument("--shape", choices=SHAPES, default="350M")
+    parser.add_argument("--shape", choices=SIZES, default="350M")
     parser.add_argument("--quantize", choices=("none", "int8"), default="int8")
     parser.add_argument("--streams", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=1, help="new tokens of each stream in a step (default: 1)")
     parser.add_argument("--context", type=int, default=96, help="tokens that each stream has already (default: 96)")
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args(arguments)
-    config = ModelConfig(vocab_size=VOCABULARY, n_positions=2048, **SHAPES[options.shape])
+    config = shape_of(options.shape)
     cpu = torch.device("cpu")
     model = load_decoder(config, RandomWeights(config), device=cpu, dtype=torch.float32, quantize=options.quantize)
     cache = model.new_cache(options.streams)

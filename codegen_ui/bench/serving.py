@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 
-from codegen_ui.bench.checkpoint import bench_model
+from codegen_ui.bench.app_process import AppProcess
+from codegen_ui.bench.bench_model import bench_model
 from codegen_ui.bench.contenders import load
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, spread, take_turns
-from codegen_ui.bench.server import Server
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.request import GenerationRequest
 
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
     arguments = ["--model", model.folder, "--slots", str(counts[-1]), "--quantize", quantize]
     with (
         load(model, slots=counts[-1], quantize=quantize) as engine,
-        Server(*arguments, "--no-lookup", "--prefix-cache-mb", "0") as server,
+        AppProcess(*arguments, "--no-lookup", "--prefix-cache-mb", "0") as server,
     ):
         prompts = [text_prompt(engine, options.prompt, number) for number in range(counts[-1])]
         visitors = [Visitor(server.url) for _ in prompts]

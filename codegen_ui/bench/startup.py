@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import statistics
 
-from codegen_ui.bench.checkpoint import bench_model
+from codegen_ui.bench.app_process import AppProcess
+from codegen_ui.bench.bench_model import bench_model
 from codegen_ui.bench.report import Report, say
 from codegen_ui.bench.rounds import spread
-from codegen_ui.bench.server import Server
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
@@ -17,7 +17,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         model = bench_model(name)
         page, ready = [], []
         for number in range(options.rounds):
-            with Server("--model", model.folder, "--quantize", options.quantize[-1]) as server:
+            with AppProcess("--model", model.folder, "--quantize", options.quantize[-1]) as server:
                 page.append(server.page_seconds)
                 ready.append(server.ready_seconds)
             say(f"{model.name}, {number + 1} of {options.rounds}: page {page[-1]:.1f} s, model {ready[-1]:.1f} s")

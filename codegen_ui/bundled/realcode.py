@@ -1,4 +1,7 @@
-"""Self-contained functions and classes cut from Python packages that are at hand under permissive licences."""
+"""Self-contained functions and classes cut from Python packages under permissive licences.
+
+Those of `packages.txt` are fetched with pip as wheels and unpacked, never installed and never imported.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ import email
 import hashlib
 import random
 import re
+import subprocess
+import sys
+import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +28,9 @@ PERMISSIVE = re.compile(r"\b(MIT|BSD|Apache|PSF|Python Software Foundation|ISC)\
 COPYLEFT = re.compile(r"\b(L?GPL|AGPL|MPL|Mozilla|EUPL)", re.IGNORECASE)
 
 
+WHEELS = Path(__file__).with_name("packages.txt")
+
+
 @dataclass(frozen=True)
 class Package:
     """A folder of Python files with the name, version and licence to cite."""
@@ -29,6 +39,32 @@ class Package:
     version: str
     licence: str
     folder: Path
+
+
+def fetch_packages(folder: Path, requirements: Path = WHEELS) -> None:
+    """Unpack each wheel under FOLDER/NAME-VERSION; what is there already is not fetched again.
+
+    Raises:
+        subprocess.CalledProcessError: pip could not download one of them; its own message is on stderr.
+    """
+    pins = [line for line in requirements.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    for pin in pins:
+        target = folder / pin.replace("==", "-")
+        if target.is_dir():
+            continue
+        print(f"fetching {pin}", flush=True)
+        with tempfile.TemporaryDirectory() as wheels:
+            options = ["--quiet", "--no-deps", "--only-binary=:all:", "--dest", wheels]
+            subprocess.run([sys.executable, "-m", "pip", "download", *options, pin], check=True)
+            unpack(next(Path(wheels).glob("*.whl")), target)
+
+
+def unpack(wheel: Path, folder: Path) -> None:
+    """Whole or not at all, so that an interrupted run fetches it again."""
+    partial = folder.with_name(folder.name + ".partial")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(partial)  # zipfile keeps members inside the folder
+    partial.rename(folder)
 
 
 def describe_package(folder: Path) -> Package:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from codegen_ui.checkpoints.checkpoint import BUNDLED, Checkpoint, open_checkpoint
 from codegen_ui.checkpoints.hub_errors import HubRefused
 from codegen_ui.checkpoints.known import KNOWN_MODELS, KnownModel
-from codegen_ui.checkpoints.sizes import required_bytes
 from codegen_ui.checkpoints.tokenizer import import_libraries
-from codegen_ui.engine.model.shapes import parameter_count
+from codegen_ui.engine.model.shapes import parameter_count, required_bytes
 
 __all__ = [
     "BUNDLED",

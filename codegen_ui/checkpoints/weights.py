@@ -14,8 +14,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen_ui.checkpoints.sizes import LEFTOVERS
-
 if TYPE_CHECKING:
     import torch
 
@@ -23,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 SAFETENSORS = "model.safetensors"
 BIN = "pytorch_model.bin"
+LEFTOVERS = (".attn.causal_mask", ".attn.masked_bias", ".attn.bias", ".attn.scale_attn", ".attn.embed_positions")
+"""Endings of buffers that old checkpoints carry beside their weights; they are computed, not learned."""
 
 
 class BrokenWeights(Exception):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from codegen_ui.engine.core import EngineCore
 from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.decoders import Cache, Decoder
-from codegen_ui.engine.fixed.build import recorded_steps
 from codegen_ui.engine.fixed.capture import capture_for
+from codegen_ui.engine.fixed.steps import recorded_steps
 from codegen_ui.engine.kv.slots import SlotTable
 from codegen_ui.engine.memory import Promise
 from codegen_ui.engine.runner import Runner

@@ -20,8 +20,8 @@ from codegen_ui.engine.core import EngineCore
 from codegen_ui.engine.decoders import Decoder
 from codegen_ui.engine.device import choose_slots, give_memory_back, memory_total, memory_used
 from codegen_ui.engine.faults import Failure, failure
-from codegen_ui.engine.generation import LiveGeneration
 from codegen_ui.engine.intake import Intake
+from codegen_ui.engine.live_generation import LiveGeneration
 from codegen_ui.engine.sequence import SequenceState
 from codegen_ui.engine.threads import close_at_exit
 from codegen_ui.engine.totals import Totals

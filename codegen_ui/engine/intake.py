@@ -6,12 +6,11 @@ import secrets
 import time
 from typing import Any
 
-from codegen_ui.engine.generation import LiveGeneration
+from codegen_ui.engine.live_generation import LiveGeneration
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.prompts import fit_prompt
-from codegen_ui.engine.sequence import SequenceState
+from codegen_ui.engine.room import fit_prompt
+from codegen_ui.engine.sequence import SequenceState, UniformStream
 from codegen_ui.engine.streamer import plain_tokenizer
-from codegen_ui.engine.uniforms import UniformStream
 from codegen_ui.errors import InvalidInput
 from codegen_ui.request import MAX_SEED, GenerationRequest
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from codegen_ui.engine.filters import Columns, draw, has_filter, kept, penalised
-from codegen_ui.engine.seen import TokenIds
+from codegen_ui.engine.filters import Columns, TokenIds, draw, has_filter, kept, penalised
 from codegen_ui.request import MAX_LOGPROBS, SamplingParams
 
 FIRST_CANDIDATES = 64

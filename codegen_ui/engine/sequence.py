@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from codegen_ui.engine.speculation.budget import AcceptanceRates, DraftBudget
 from codegen_ui.engine.speculation.lookup import Lookup
-from codegen_ui.engine.uniforms import UniformStream
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.metrics import MetricsRecorder
 from codegen_ui.request import FinishReason, SamplingParams
+
+
+class UniformStream:
+    """One uniform number in [0, 1) per output position, the same for the same (seed, sample_index) on any device.
+
+    Python's Mersenne Twister: its `random()` is documented to stay the same across versions.
+    """
+
+    def __init__(self, seed: int, sample_index: int) -> None:
+        self._random = random.Random(f"{seed}/{sample_index}")
+        self._values: list[float] = []
+
+    def __getitem__(self, position: int) -> float:
+        while len(self._values) <= position:
+            self._values.append(self._random.random())
+        return self._values[position]
 
 
 class Output(Protocol):

@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 
-from codegen_ui.engine.prompts import fit_prompt
+from codegen_ui.engine.room import fit_prompt
 from codegen_ui.errors import BackendRefused, GenerationFailed, InvalidInput
 from codegen_ui.observe import quotes
 from codegen_ui.remote.backend import Backend, Served, describe, refusal
-from codegen_ui.remote.generation import RemoteGeneration
+from codegen_ui.remote.remote_generation import RemoteGeneration
 from codegen_ui.remote.wire import (
     Piece,
     WireError,

@@ -10,7 +10,7 @@ import httpx
 from codegen_ui.errors import BackendRefused, Busy, ModelUnavailable
 from codegen_ui.remote.backend import Backend
 from codegen_ui.remote.exchange import Unserved, prepare, stream, tokenize_as_text
-from codegen_ui.remote.generation import RemoteGeneration
+from codegen_ui.remote.remote_generation import RemoteGeneration
 from codegen_ui.request import FinishReason
 
 PROBE_SECONDS = 3.0

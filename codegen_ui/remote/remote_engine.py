@@ -17,10 +17,9 @@ from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundEr
 from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.remote.backend import Backend
 from codegen_ui.remote.exchange import lost_connection
-from codegen_ui.remote.generation import RemoteGeneration
 from codegen_ui.remote.info import check_abilities, model_info
 from codegen_ui.remote.pool import Pool
-from codegen_ui.remote.seeds import seed_of
+from codegen_ui.remote.remote_generation import RemoteGeneration
 from codegen_ui.request import FinishReason, GenerationRequest
 
 logger = logging.getLogger(__name__)
@@ -90,7 +89,7 @@ class RemoteEngine:
         """Send a request on its way; returns at once. Raises `InvalidInput`, `Busy`, or, after `close`,
         `GenerationFailed`."""
         check_abilities(request, self.info)
-        generation = RemoteGeneration(request, seed_of(request.sampling), self._cancel)
+        generation = RemoteGeneration(request, self._cancel)
         with self._lock:
             if self._closed:
                 raise GenerationFailed("The engine is closed.")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from codegen_ui.bench.server import Server
+from codegen_ui.bench.app_process import AppProcess
 from codegen_ui.pace import percentile
 
 from .visitor import Tally, Visitor
@@ -109,7 +109,7 @@ def main() -> int:
     parser.add_argument("--idle-seconds", type=float, default=10)
     parser.add_argument("options", nargs="*", help="options for app.py, after --")
     chosen = parser.parse_args()
-    with Server("--model", "bundled", *chosen.options) as server:
+    with AppProcess("--model", "bundled", *chosen.options) as server:
         outcome = asyncio.run(
             load(server.url, server.pid, chosen.visitors, chosen.seconds, chosen.idle_seconds, POLITE)
         )

@@ -30,15 +30,6 @@ class Capture(Protocol):
         ...
 
 
-class Eager:
-    """Keeps nothing: every step is told anew. The same operators on any device, for tests."""
-
-    bytes = 0
-
-    def __call__(self, compute: Compute) -> Compute:
-        return compute
-
-
 class CudaGraphs:
     """Records; all graphs share one pool of memory, as no two of them run at a time."""
 

@@ -14,6 +14,8 @@ import torch
 from humanize import naturalsize
 from torch import Tensor
 
+from codegen_ui.engine.decoders import Cache, Decoder
+from codegen_ui.engine.device import memory_free
 from codegen_ui.engine.fixed.buckets import Bucket, Buckets, fill
 from codegen_ui.engine.fixed.capture import Capture, Compute
 from codegen_ui.engine.kv.cache import KVCache, ScatteredWrites
@@ -22,6 +24,10 @@ from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.model.layout import Segment, check_segments
 
 logger = logging.getLogger(__name__)
+
+
+MEMORY_SHARE, MOST_BYTES = 1 / 3, 4 * 2**30
+"""Of what the weights and the cache have left free, and never more."""
 
 
 class FixedSteps:
@@ -114,3 +120,24 @@ class FixedSteps:
             lambda value_key: ScatteredWrites(self._cache.data, value_key, slots, positions),
         )
         self._logits[: bucket.rows].copy_(self._model.forward(tokens, tensors))
+
+
+def recorded_steps(
+    capture: Capture | None,
+    model: Decoder,
+    cache: Cache,
+    *,
+    streams: int,
+    drafts: bool,
+    tell: Callable[[str], None],
+) -> FixedSteps | None:
+    """All steps of fixed shape for `streams` streams, recorded; None where nothing is to be recorded.
+
+    `drafts`: whether they may have drafts to verify. `tell` hears how far it is.
+    """
+    if capture is None or not isinstance(model, CodeGenModel) or not isinstance(cache, KVCache):
+        return None
+    most = min(MOST_BYTES, int(memory_free(model.device) * MEMORY_SHARE))
+    fixed = FixedSteps(model, cache, Buckets(streams, cache.length, drafts), most_bytes=most)
+    fixed.record(capture, tell)
+    return fixed

@@ -107,11 +107,6 @@ class Int8Linear:
         result = torch.addcmul(self._bias, result, scale).to(x.dtype)
         return result if out is None else out.copy_(result)
 
-    def quantised_weight(self) -> tuple[Tensor, Tensor]:
-        """The whole numbers `[out, in]` in use, as int8, and the scale of each channel `[out]`."""
-        weight, _ = torch.ops.quantized.linear_unpack(self._packed)
-        return weight.int_repr(), weight.q_per_channel_scales()
-
 
 def int8_available() -> bool:
     """Whether this build of PyTorch and this CPU have fbgemm, whose kernels `Int8Linear` uses."""

@@ -185,12 +185,6 @@ def dot4(builder: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
     return dot4_lanes(builder, sums, unsigned, signed)
 
 
-@operation(ints, ints, ints, ints)
-def dot4_anywhere(builder: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
-    """`dot4` without special instructions."""
-    return dot4_exact(builder, sums, unsigned, signed)
-
-
 @kernel
 def exponential(x: Any) -> Any:
     """e ** x for x up to 88; 0 below -87. Cephes' polynomial: within 2 units of the last place."""

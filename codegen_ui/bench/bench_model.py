@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from codegen_ui.bench.report import say
+from codegen_ui.checkpoints.known import shape_of
 
 RANDOM = "random"
-SHAPES: dict[str, dict[str, int]] = {
-    "350M": {"n_embd": 1024, "n_layer": 20, "n_head": 16, "rotary_dim": 32},
-    "2B": {"n_embd": 2560, "n_layer": 32, "n_head": 32, "rotary_dim": 64},
-    "6B": {"n_embd": 4096, "n_layer": 33, "n_head": 16, "rotary_dim": 64},
-    "16B": {"n_embd": 6144, "n_layer": 34, "n_head": 24, "rotary_dim": 64},
-}
-VOCABULARY, DECODABLE, END_OF_TEXT = 51200, 50295, 50256
+DECODABLE, END_OF_TEXT = 50295, 50256
 
 
 @dataclass(frozen=True)
@@ -57,9 +52,7 @@ def write_weights(folder: Path, shape: str) -> None:
     from transformers import CodeGenConfig, CodeGenForCausalLM
 
     torch.manual_seed(0)
-    config = CodeGenConfig(
-        vocab_size=VOCABULARY, bos_token_id=1, eos_token_id=END_OF_TEXT, tie_word_embeddings=False, **SHAPES[shape]
-    )
+    config = CodeGenConfig(bos_token_id=1, tie_word_embeddings=False, **asdict(shape_of(shape)))
     CodeGenForCausalLM(config).half().save_pretrained(folder)
 
 

@@ -16,7 +16,7 @@ ROOT = Path(codegen_ui.__file__).parent.parent
 START_SECONDS = 300.0
 
 
-class Server:
+class AppProcess:
     """`python app.py` on a free port, from its start to its end. A context manager.
 
     Attributes:
@@ -35,7 +35,7 @@ class Server:
     def pid(self) -> int:
         return self._process.pid
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> AppProcess:
         self.page_seconds = self._wait("/")
         self.ready_seconds = self._wait("/readyz")
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codegen_ui.engine.prompts import Room, fit_prompt
+from codegen_ui.engine.room import Room, fit_prompt
 from codegen_ui.errors import InvalidInput
 
 

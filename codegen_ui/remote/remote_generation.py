@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,15 +12,36 @@ from codegen_ui.generation import TokenEvent
 from codegen_ui.metrics import MetricsRecorder
 from codegen_ui.readable import ReadableGeneration
 from codegen_ui.remote.wire import Piece
-from codegen_ui.request import FinishReason, GenerationRequest, StopAt
+from codegen_ui.request import FinishReason, GenerationRequest, SamplingParams, StopAt
 from codegen_ui.stopping import Stopper
+
+SEEDS = 2**31
+"""Seeds that we choose are below it: every server takes those."""
+
+
+def seed_of(sampling: SamplingParams) -> int:
+    """The seed to send: the one asked for, or any."""
+    seed = secrets.randbelow(SEEDS) if sampling.seed is None else sampling.seed
+    return sample_seed(seed, sampling.sample_index)
+
+
+def sample_seed(seed: int, sample_index: int) -> int:
+    """The seed to send for one of several samples: the request's own for the first, a hash of both for the others.
+
+    No server takes a seed and a sample's index. Their sum would make the second sample of a seed the first of the next.
+    """
+    if sample_index == 0:
+        return seed
+    digest = hashlib.sha256(f"{seed}/{sample_index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % SEEDS
 
 
 class RemoteGeneration(ReadableGeneration):
     """The `Generation` protocol. Times are taken when a chunk arrives here: the network is part of them."""
 
-    def __init__(self, request: GenerationRequest, seed: int, on_cancel: Callable[[RemoteGeneration], None]) -> None:
-        super().__init__(request, seed=seed, arrival=time.monotonic(), max_new_tokens=request.max_new_tokens or 0)
+    def __init__(self, request: GenerationRequest, on_cancel: Callable[[RemoteGeneration], None]) -> None:
+        seed, most = seed_of(request.sampling), request.max_new_tokens or 0
+        super().__init__(request, seed=seed, arrival=time.monotonic(), max_new_tokens=most)
         self._on_cancel = on_cancel
         prompt_text = request.prompt if isinstance(request.prompt, str) else ""
         self._stopper = Stopper(prompt_text, StopAt(request.stop_at), request.stop)
