@@ -243,6 +243,19 @@ def test_a_refused_value_is_described_at_its_field(visit: Callable[..., Any]) ->
     assert page.get_attribute(EDITOR, "aria-invalid") is None
 
 
+AIR = """() => [...document.querySelectorAll('#cg-actions button')].map((button) => {
+  const word = document.createRange();
+  word.selectNodeContents(button);
+  return (button.getBoundingClientRect().width - word.getBoundingClientRect().width) / 2;
+})"""
+
+
+@pytest.mark.parametrize(("width", "least"), [(390, 8), (320, 2)])
+def test_the_words_of_the_buttons_have_room_on_a_phone(visit: Callable[..., Any], width: int, least: float) -> None:
+    page = visit(viewport={"width": width, "height": 844})
+    assert min(page.evaluate(AIR)) >= least
+
+
 def test_descriptions_of_examples_are_seen_and_heard(visit: Callable[..., Any]) -> None:
     page = visit()
     wanted = next(one for one in load_gallery(EXAMPLES) if one.title == "Binary search").description
