@@ -1,5 +1,5 @@
 /* pass@k against k, a line for each temperature. Told apart by dash and mark, not by colour alone. */
-const SPACE = "http://www.w3.org/2000/svg";
+const draw = codegenUI.shape;
 const WIDTH = 420, HEIGHT = 190, LEFT = 46, RIGHT = 64, TOP = 12, BOTTOM = 34;
 const DASHES = ["", "7 4", "2 4", "9 3 2 3"];
 const MARKS = [
@@ -8,13 +8,6 @@ const MARKS = [
   (x, y) => ["path", { d: `M${x},${y - 4.4}l4.2,7.4h-8.4z` }],
   (x, y) => ["path", { d: `M${x},${y - 4.6}l4.6,4.6l-4.6,4.6l-4.6,-4.6z` }],
 ];
-
-function draw(tag, attributes, text) {
-  const element = document.createElementNS(SPACE, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
 
 /* `data` has {temperature, n, at: {k: estimate}} for each line. */
 export function curves(data) {

@@ -1,5 +1,5 @@
 /* The engine's lanes: a row a slot, a column a step. Kinds differ in shape as well as in shade; your own are framed. */
-const SPACE = "http://www.w3.org/2000/svg";
+const draw = codegenUI.shape;
 const SIZE = 9, GAP = 1, ROW = 14, LEFT = 26;
 const SAYS = { p: "prompt", d: "token", a: "accepted drafts" };
 
@@ -7,18 +7,11 @@ export function start(element, fire) {
   const details = element.querySelector("details");
   const place = element.querySelector(".cg-lanes");
   const join = element.querySelector(".cg-join");
-  const svg = document.createElementNS(SPACE, "svg");
-  svg.setAttribute("role", "img");
+  const svg = draw("svg", { role: "img" });
   place.append(svg);
   details.addEventListener("toggle", () => { if (!details.open) fire.close({}); else fire.take({}); });
   fire.take({});
-  document.addEventListener("cg-ended", () => { if (details.open) setTimeout(() => { fire.take({}); if (!element.dataset.live) fire.open(codegenUI.place()); }, 300); });
-
-  function draw(tag, attributes) {
-    const shape = document.createElementNS(SPACE, tag);
-    for (const [name, value] of Object.entries(attributes)) shape.setAttribute(name, value);
-    return shape;
-  }
+  document.addEventListener("cg-ended", () => { if (details.open) setTimeout(() => { fire.take({}); fire.open(codegenUI.place()); }, 300); });
 
   function cell(kind, x, y) {
     const own = kind !== kind.toLowerCase();
@@ -39,9 +32,7 @@ export function start(element, fire) {
     value.rows.forEach((row, lane) => {
       const y = lane * ROW + 3;
       shapes.push(draw("line", { x1: LEFT, x2: width, y1: y + SIZE, y2: y + SIZE, class: "idle" }));
-      const label = draw("text", { x: 0, y: y + SIZE });
-      label.textContent = lane + 1;
-      shapes.push(label);
+      shapes.push(draw("text", { x: 0, y: y + SIZE }, lane + 1));
       [...row].forEach((kind, column) => {
         if (kind === ".") return;
         counts[kind.toLowerCase()] = (counts[kind.toLowerCase()] ?? 0) + 1;

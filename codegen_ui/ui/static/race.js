@@ -1,6 +1,6 @@
 /* Recorded runs played again along their own token times, one or two at once. A token is shown when it was there, not
    earlier; nothing is spread or smoothed. */
-const SPACE = "http://www.w3.org/2000/svg";
+const draft = codegenUI.shape;
 const WIDTH = 640, LEFT = 22, RIGHT = 16, ROW = 40, TOP = 10;
 const KEPT = 8;
 const PLAYER = `
@@ -82,12 +82,6 @@ export function player(parent, show) {
     return `${first < second ? "A" : "B"} is first by ${time(ahead)}${factor}: A ${time(first)}, B ${time(second)}. ${same}`;
   }
 
-  const draft = (tag, attributes, text) => {
-    const shape = document.createElementNS(SPACE, tag);
-    for (const [name, value] of Object.entries(attributes)) shape.setAttribute(name, value);
-    if (text !== undefined) shape.textContent = text;
-    return shape;
-  };
   const x = (seconds) => LEFT + seconds / end() * (WIDTH - LEFT - RIGHT);
 
   /* A lane a run, a tick a step of the engine, higher where it gave several tokens; a flag at the last. */

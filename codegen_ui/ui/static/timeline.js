@@ -1,5 +1,5 @@
 /* A run's own steps: queue, prompt, then one bar a step as long as it took, higher where drafts were accepted. */
-const SPACE = "http://www.w3.org/2000/svg";
+const draw = codegenUI.shape;
 const WIDTH = 640, HEIGHT = 76, BASE = 48;
 
 export function start(element) {
@@ -28,13 +28,7 @@ function picture(run) {
   const begin = -first.seconds - queue;
   const end = run.steps.at(-1).at;
   const x = (at) => 8 + (at - begin) / (end - begin) * (WIDTH - 16);
-  const draw = (tag, attributes, text) => {
-    const shape = document.createElementNS(SPACE, tag);
-    for (const [name, value] of Object.entries(attributes)) shape.setAttribute(name, value);
-    if (text !== undefined) shape.textContent = text;
-    return shape;
-  };
-  const svg = draw("svg", { xmlns: SPACE, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "font-family": "sans-serif", "font-size": 11 });
+  const svg = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "font-family": "sans-serif", "font-size": 11 });
   svg.setAttribute("aria-label", `Timeline: ${run.steps.length} steps in ${(end - begin).toFixed(2)} s, stopped by ${run.stopped_by}`);
   const colour = "currentColor";
   if (queue) svg.append(draw("rect", { x: x(begin), y: BASE - 4, width: Math.max(1, x(-first.seconds) - x(begin)), height: 4, fill: colour, opacity: 0.35 }));
