@@ -67,6 +67,15 @@ def page(browser: Any, address: str) -> Iterator[Any]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For the tests of a file that compute with tiny models; see `tiny`."""
+    from tiny import one_thread
+
+    with one_thread():
+        yield
+
+
 class Complaints(logging.Handler):
     """Collects what idle engines find wrong with themselves."""
 

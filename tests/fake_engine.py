@@ -177,8 +177,8 @@ def serve(engine: FakeEngine, name: str = "fake") -> Service:
     return service
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"nothing happened within {seconds} s"
-        time.sleep(0.005)
+        time.sleep(0.001)

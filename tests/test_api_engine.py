@@ -8,9 +8,8 @@ from typing import Any
 
 import openai
 import pytest
-import torch
 from fake_engine import wait_until
-from tiny import tiny
+from tiny import one_thread, tiny
 from web import api_app, running
 
 from codegen_ui.engine.host import LocalEngine
@@ -24,11 +23,8 @@ PROMPT = "def binary_search(items, wanted):\n"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[LocalEngine]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with tiny(n_positions=512, n_ctx=512).engine() as engine:
+    with one_thread(), tiny(n_positions=512, n_ctx=512).engine() as engine:
         yield engine
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

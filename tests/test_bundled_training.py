@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +25,10 @@ from codegen_ui.bundled.tokenizer import RUNS, load_tokenizer, save_tokenizer, t
 from codegen_ui.bundled.train import Trainer, save
 from codegen_ui.bundled.weighting import COPY, FIRST, UNIT, document_counts, token_weights
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TEXTS = [f"def add_{n}(x):\n    return x + {n}\n\n\nprint(add_{n}({n * 7}))\n" for n in range(60)]
 TINY = {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4, "n_positions": 64}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny matrices gain nothing from threads, and on a busy machine lose much by waiting for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

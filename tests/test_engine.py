@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from fake_engine import wait_until
 from tiny import Tiny, tiny
 
 from codegen_ui.engine import runner
@@ -24,20 +25,14 @@ from codegen_ui.errors import Busy, GenerationFailed, InvalidInput
 from codegen_ui.metrics import State
 from codegen_ui.request import FinishReason, GenerationRequest
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LONG = {"n_positions": 2048, "n_ctx": 2048}
 SHAPES: list[dict[str, int]] = [
     {},
     {"n_embd": 64, "n_head": 8, "rotary_dim": 8, "seed": 1},
     {"n_embd": 64, "n_head": 4, "rotary_dim": 10, "n_layer": 3, "seed": 2},
 ]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def request(prompt: str | tuple[int, ...] = "def foo(bar):\n", **values: Any) -> GenerationRequest:
@@ -53,13 +48,6 @@ def ids(model: Tiny, count: int, seed: int = 0) -> tuple[int, ...]:
 def tokens(engine: LocalEngine, *requests: GenerationRequest) -> list[tuple[int, ...]]:
     """Submit all at once; each one's generated ids."""
     return [one.result(120).token_ids for one in [engine.submit(one) for one in requests]]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.001)
 
 
 def hold(model: Tiny, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -104,7 +92,7 @@ def test_batched_and_joined_midway_and_alone_give_the_same_tokens() -> None:
         for prompt in prompts:
             running.append(engine.submit(request(prompt, max_new_tokens=60)))
             before = running[0]
-            wait_for(lambda before=before: len(before.tokens()) > 2)  # type: ignore[misc]
+            wait_until(lambda before=before: len(before.tokens()) > 2)  # type: ignore[misc]
         assert [list(one.result(60).token_ids) for one in running] == alone
 
 
@@ -160,7 +148,7 @@ def test_who_waits_for_anothers_prefill_goes_on_when_that_one_is_cancelled(monke
             engine.submit(request(prompt, max_new_tokens=9)),
             engine.submit(request(prompt, max_new_tokens=9)),
         )
-        wait_for(lambda: first.snapshot().metrics.state is State.PREFILL)
+        wait_until(lambda: first.snapshot().metrics.state is State.PREFILL)
         first.cancel()
         assert list(second.result(60).token_ids) == model.greedy(prompt, 9)
 
@@ -345,14 +333,14 @@ def test_cancel_frees_the_slot_and_says_how_soon(
     with model.engine(slots=1) as engine:
         running = engine.submit(request(max_new_tokens=100))
         waiting = engine.submit(request(max_new_tokens=3))
-        wait_for(lambda: len(running.tokens()) > 2)
+        wait_until(lambda: len(running.tokens()) > 2)
         assert waiting.snapshot().metrics.queue_position == 1
         running.cancel()
         running.cancel()
         result = running.result(1)
         assert waiting.result(5).finish_reason is FinishReason.LENGTH
         assert engine.stats().active == 0
-        wait_for(lambda: "slot 0 free" in caplog.text)
+        wait_until(lambda: "slot 0 free" in caplog.text)
     assert result.finish_reason is FinishReason.CANCELLED
     assert result.text == "".join(running)
     lines = [record.getMessage() for record in caplog.records if "after stop" in record.getMessage()]
@@ -387,7 +375,7 @@ def test_a_full_queue_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     hold(model, monkeypatch, 0.05)
     with model.engine(slots=1, max_waiting=1) as engine:
         running = engine.submit(request())
-        wait_for(lambda: running.snapshot().metrics.state is not State.QUEUED)
+        wait_until(lambda: running.snapshot().metrics.state is not State.QUEUED)
         engine.submit(request())
         with pytest.raises(Busy, match="1 requests are waiting"):
             engine.submit(request())
@@ -472,7 +460,7 @@ def test_watchers_hear_of_every_token_and_one_that_fails_is_dropped() -> None:
         generation.subscribe(broken)
         generation.subscribe(listen)
         assert generation.result(30).finish_reason is FinishReason.LENGTH
-        wait_for(lambda: heard >= 1)
+        wait_until(lambda: heard >= 1)
         late = threading.Event()
         generation.subscribe(late.set)
         assert late.is_set()
@@ -483,7 +471,7 @@ def test_closing_ends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     hold(model, monkeypatch, 0.02)
     engine = model.engine(slots=1)
     running, waiting = engine.submit(request(max_new_tokens=100)), engine.submit(request())
-    wait_for(lambda: len(running.tokens()) > 0)
+    wait_until(lambda: len(running.tokens()) > 0)
     engine.close()
     engine.close()
     assert running.result(1).finish_reason is waiting.result(1).finish_reason is FinishReason.CANCELLED
@@ -507,7 +495,7 @@ def test_a_crowd_with_cancels_loses_nobody_and_leaks_no_slot() -> None:
         for n, (one, result) in enumerate(zip(crowd, results, strict=True)):
             if result.finish_reason is not FinishReason.CANCELLED:
                 assert list(result.token_ids) == model.greedy(one.prompt_ids, 1 + n % 23)
-        wait_for(lambda: engine.stats().active == 0)
+        wait_until(lambda: engine.stats().active == 0)
         stats = engine.stats()
     assert sum(stats.finished.values()) == 60
     assert stats.waiting == 0
@@ -533,7 +521,7 @@ def test_a_long_prompt_that_joins_takes_little_of_each_step(monkeypatch: pytest.
     monkeypatch.setattr(model.ours, "step", timed)
     with model.engine() as engine:
         running = [engine.submit(request(max_new_tokens=400)) for _ in range(3)]
-        wait_for(lambda: min(len(one.tokens()) for one in running) > 30)
+        wait_until(lambda: min(len(one.tokens()) for one in running) > 30)
         joining = engine.submit(request(ids(model, 1500), max_new_tokens=5))
         joining.result(60)
         for one in running:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-import torch
 from fake_engine import FakeEngine, serve, wait_until
-from tiny import tiny
+from tiny import one_thread, tiny
 from web import api_app, running
 
 from codegen_ui.errors import InvalidInput, PlaygroundError
@@ -34,11 +33,8 @@ def fake() -> Iterator[Engine]:
 
 @contextmanager
 def local() -> Iterator[Engine]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with tiny(n_positions=512, n_ctx=512).engine() as engine:
+    with one_thread(), tiny(n_positions=512, n_ctx=512).engine() as engine:
         yield engine
-    torch.set_num_threads(before)
 
 
 @contextmanager

@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from fake_engine import wait_until
 from tiny import Tiny, tiny
 
 from codegen_ui.api.operations import why_not_ready
@@ -30,16 +31,10 @@ from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import Phase
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = Path(__file__).parent.parent
 MODEL = tiny()
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def request(prompt: Sequence[int], tokens: int = 30, **values: Any) -> GenerationRequest:
@@ -49,13 +44,6 @@ def request(prompt: Sequence[int], tokens: int = 30, **values: Any) -> Generatio
 def ids(count: int, seed: int = 0) -> tuple[int, ...]:
     generator = torch.Generator().manual_seed(seed)
     return tuple(torch.randint(0, MODEL.decodable, (count,), generator=generator).tolist())
-
-
-def wait_for(condition: Any, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.001)
 
 
 def stepping(monkeypatch: pytest.MonkeyPatch, step: Any) -> None:
@@ -106,21 +94,21 @@ def test_an_engine_that_cannot_recover_has_failed_within_one_step_and_is_loaded_
     monkeypatch.setattr("codegen_ui.reloads.RELOAD_SECONDS", (0.5,))
     service = Service(["tiny"], lambda name, progress: Loaded(MODEL.engine(slots=1)))
     service.start()
-    wait_for(lambda: service.status().phase is Phase.READY)
+    wait_until(lambda: service.status().phase is Phase.READY)
     assert why_not_ready(service) == ""
     running, waiting = service.submit(request(ids(5), 100)), service.submit(request(ids(6)))
-    wait_for(lambda: running.tokens())
+    wait_until(lambda: running.tokens())
     broken.set()
     for one in (running, waiting):
         with pytest.raises(GenerationFailed):
             one.result(10)
-    wait_for(lambda: service.status().phase is not Phase.READY)
+    wait_until(lambda: service.status().phase is not Phase.READY)
     assert "device-side assert" in service.status().message
     assert "device-side assert" in why_not_ready(service)
     with pytest.raises(ModelUnavailable):
         service.submit(request(ids(5)))
     broken.clear()
-    wait_for(lambda: service.status().phase is Phase.READY)
+    wait_until(lambda: service.status().phase is Phase.READY)
     assert list(service.submit(request(ids(5))).result(30).token_ids) == MODEL.greedy(ids(5), 30)
     service.close()
 
@@ -149,7 +137,7 @@ def test_closing_after_a_fault_frees_them_too(monkeypatch: pytest.MonkeyPatch) -
     model = CodeGenModel.random(MODEL.ours.config)
     there = weakref.ref(model)
     engine = Tiny(MODEL.theirs, model, MODEL.tokenizer).engine()
-    wait_for(lambda: engine._thread is None)
+    wait_until(lambda: engine._thread is None)
     stepping(monkeypatch, step)
     generation = engine.submit(request(ids(20)))
     with pytest.raises(GenerationFailed) as caught:
@@ -183,10 +171,10 @@ def test_a_prompt_for_which_there_is_no_memory_comes_in_smaller_chunks_and_ends_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with MODEL.engine(prefill_chunk=64) as engine:
-        wait_for(lambda: engine._thread is None)
+        wait_until(lambda: engine._thread is None)
         tried = limited(monkeypatch, 24)
         decoding = engine.submit(request(ids(4), 90))
-        wait_for(lambda: len(decoding.tokens()) > 3)
+        wait_until(lambda: len(decoding.tokens()) > 3)
         joining = engine.submit(request(ids(80, 1), 20))
         assert list(joining.result(30).token_ids) == MODEL.greedy(ids(80, 1), 20)
         assert list(decoding.result(30).token_ids) == MODEL.greedy(ids(4), 90)
@@ -195,12 +183,12 @@ def test_a_prompt_for_which_there_is_no_memory_comes_in_smaller_chunks_and_ends_
 
 def test_streams_for_which_there_is_no_memory_end_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     with MODEL.engine() as engine:
-        wait_for(lambda: engine._thread is None)
+        wait_until(lambda: engine._thread is None)
         limited(monkeypatch, 2)
         running = []
         for seed in range(3):
             running.append(engine.submit(request(ids(1, seed), 60, visitor=str(seed))))
-            wait_for(lambda: running[-1].snapshot().metrics.state in (State.DECODING, State.DONE))
+            wait_until(lambda: running[-1].snapshot().metrics.state in (State.DECODING, State.DONE))
         with pytest.raises(GenerationFailed, match="memory did not suffice"):
             running[2].result(30)
         for seed in range(2):
@@ -228,7 +216,7 @@ def test_numbers_that_overflow_in_a_prompt_end_it_there_and_nobody_meets_them(mo
     stepping(monkeypatch, step)
     with MODEL.engine(slots=2, prefill_chunk=20, prefix_cache_mb=8) as engine:
         beside = engine.submit(request(ids(4), 100, visitor="beside"))
-        wait_for(lambda: beside.tokens())
+        wait_until(lambda: beside.tokens())
         broken = engine.submit(request(poisoned))
         with pytest.raises(GenerationFailed, match="overflowed"):
             broken.result(30)
@@ -249,7 +237,7 @@ def test_a_prompt_that_is_cancelled_leaves_what_was_computed_of_it(monkeypatch: 
     stepping(monkeypatch, step)
     with MODEL.engine(slots=1, prefill_chunk=20, prefix_cache_mb=8) as engine:
         first = engine.submit(request(ids(90)))
-        wait_for(lambda: first.snapshot().metrics.state is State.PREFILL)
+        wait_until(lambda: first.snapshot().metrics.state is State.PREFILL)
         time.sleep(0.05)
         first.cancel()
         again = engine.submit(request(ids(90))).result(30)
@@ -339,13 +327,13 @@ def test_a_watcher_that_raises_ends_nothing_and_is_not_called_again(caplog: pyte
 def test_an_idle_engine_that_is_not_as_it_should_be_says_so(complaints: list[str]) -> None:
     with MODEL.engine(prefix_cache_mb=8) as engine:
         engine.submit(request(ids(20))).result(30)
-        wait_for(lambda: engine._thread is None)
+        wait_until(lambda: engine._thread is None)
         assert not complaints
         assert engine._parts is not None
         slot, _ = engine._parts.slots.take([1, 2], 5)
         engine._parts.slots.kept += 3
         engine.submit(request(ids(20))).result(30)
-        wait_for(lambda: engine._thread is None)
+        wait_until(lambda: engine._thread is None)
     assert any(f"slots [{slot}] are live" in one for one in complaints)
     assert any("counted" in one for one in complaints)
     complaints.clear()

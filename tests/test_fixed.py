@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import random
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+from fake_engine import wait_until
 from tiny import Eager, Tiny, tiny
 
 from codegen_ui.engine import assemble
@@ -21,16 +20,10 @@ from codegen_ui.engine.model.layout import Segment
 from codegen_ui.errors import InvalidInput
 from codegen_ui.request import FinishReason, GenerationRequest
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHAPE = {"n_positions": 512, "n_ctx": 512}
 CPU, CUDA, MPS = (torch.device(name) for name in ("cpu", "cuda", "mps"))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -57,13 +50,6 @@ def ids(model: Tiny, count: int, seed: int = 0) -> tuple[int, ...]:
 def request(prompt: tuple[int, ...], new: int = 40, **values: Any) -> GenerationRequest:
     defaults: dict[str, Any] = {"temperature": 0, "stop_at": "length", "max_new_tokens": new}
     return GenerationRequest(prompt, **(defaults | values))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.001)
 
 
 def fixed_steps(model: Tiny, streams: int = 4, slots: int = 6, **options: Any) -> tuple[FixedSteps, Any]:
@@ -181,7 +167,7 @@ def test_greedy_tokens_of_mixed_lengths_and_joins_are_those_of_generate(steps: l
         running = []
         for prompt in prompts:
             running.append(engine.submit(request(prompt, 60)))
-            wait_for(lambda: len(running[0].tokens()) > 2)
+            wait_until(lambda: len(running[0].tokens()) > 2)
         assert [list(one.result(60).token_ids) for one in running] == expected
     assert sum(steps) > 100
 
@@ -191,7 +177,7 @@ def test_a_cancelled_stream_changes_nobodys_tokens_and_its_slot_serves_again(ste
     mine, other, later = ids(model, 20, 1), ids(model, 130, 2), ids(model, 9, 3)
     with model.engine(slots=2) as engine:
         first, second = engine.submit(request(mine, 100)), engine.submit(request(other, 300))
-        wait_for(lambda: len(second.tokens()) > 5)
+        wait_until(lambda: len(second.tokens()) > 5)
         second.cancel()
         third = engine.submit(request(later, 50))
         assert list(first.result(60).token_ids) == model.greedy(mine, 100)

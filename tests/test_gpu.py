@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+from fake_engine import wait_until
 from small_checkpoints import random_model
 from tiny import tokenizer
 
@@ -89,13 +89,6 @@ def tokens(engine: LocalEngine, *requests: GenerationRequest) -> list[list[int]]
     return [list(one.result(120).token_ids) for one in [engine.submit(one) for one in requests]]
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.001)
-
-
 @GRAPHS
 def test_500_greedy_tokens_in_float32_are_those_of_generate(graphs: str) -> None:
     theirs, ours = reference()
@@ -140,7 +133,7 @@ def test_streams_that_join_and_are_cancelled_leave_others_as_they_were(graphs: s
     with engine_of(ours, graphs, slots=3) as engine:
         alone = tokens(engine, request(ids(50), 200))[0]
         first, second = engine.submit(request(ids(50), 200)), engine.submit(request(ids(99, 1), 900))
-        wait_for(lambda: len(second.tokens()) > 5)
+        wait_until(lambda: len(second.tokens()) > 5)
         third = engine.submit(request(ids(300, 2), 20))
         second.cancel()
         assert list(first.result(60).token_ids) == alone

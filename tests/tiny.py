@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,15 @@ def tiny(**shape: Any) -> Tiny:
     config = ModelConfig.from_json(theirs.config.to_dict())
     ours = CodeGenModel.load(config, theirs.state_dict(), device=torch.device("cpu"), dtype=torch.float32)
     return Tiny(theirs, ours, tokenizer())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Tiny matrices gain nothing from threads, and on a busy machine lose much by waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Eager:
