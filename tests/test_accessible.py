@@ -101,10 +101,12 @@ def test_axe_finds_nothing_serious_in_any_view_of_a_run(browser: Any, bundled: s
         page.fill("#cg-stop-strings textarea", "return")
         page.click("#cg-generate")
         page.locator("#cg-verdicts li[data-state]:not([data-state=passed])").nth(3).wait_for()
-        for section in ("tokens", "tail", "code", "link", "lanes"):
+        page.click("#cg-tokens summary")
+        page.locator(tokens).nth(2).wait_for()
+        until(page, "document.querySelector('#cg-tokens [data-busy]')?.dataset.busy === ''")
+        for section in ("tail", "code", "link", "lanes"):
             page.click(f"#cg-{section} summary")
         page.locator("#cg-tail del").wait_for()
-        until(page, "document.querySelector('#cg-tokens [data-busy]')?.dataset.busy === ''")
         page.locator(tokens).nth(2).click()
         page.locator("#cg-tokens .cg-choices button:not(:disabled)").first.click()
         until(page, "document.querySelectorAll('#cg-tokens .cg-tree button').length === 2")

@@ -73,7 +73,8 @@ window.codegenUI = (() => {
 
   function meter(element, props, watch) {
     texts(element, props, watch);
-    watch("value", () => editor()?.setAttribute("aria-describedby", "cg-keys"));
+    // What is wrong with the prompt is said first; a count that comes late does not take its place.
+    watch("value", () => editor()?.matches(":not([aria-invalid])") && editor().setAttribute("aria-describedby", "cg-keys"));
   }
 
   /* Prompt and completion, as the output shows them. */
