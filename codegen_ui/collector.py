@@ -17,6 +17,8 @@ def spare() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    # Python counts what a full collection leaves, and holds the next one until there is a quarter of that again.
+    gc.collect()
 
 
 @contextmanager

@@ -40,6 +40,18 @@ def test_what_is_made_later_is_still_collected() -> None:
     assert later() is None
 
 
+def test_the_next_full_collection_does_not_wait_for_a_quarter_of_what_lives_on() -> None:
+    lives_on: list[list[int]] = [[] for _ in range(1_000_000)]
+    spare()
+    knot = Knot()
+    gc.collect(1)  # it has lived for a while: only a full collection looks at it now
+    later = weakref.ref(knot)
+    del knot
+    made: list[list[int]] = [[] for _ in range(100_000)]
+    assert later() is None
+    assert len(lives_on) > 4 * len(made)
+
+
 def test_what_a_model_left_behind_goes_when_the_next_has_loaded() -> None:
     old = Knot()
     left = weakref.ref(old)
