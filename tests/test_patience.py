@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_engine import FakeEngine, serve
 
+from codegen_ui.options import Options
+from codegen_ui.server import create_app
 from codegen_ui.ui import patience
 from codegen_ui.ui.inputs import Inputs
 from codegen_ui.ui.page import build_page
@@ -60,8 +63,21 @@ def test_a_message_for_a_forgotten_tab_is_no_error() -> None:
     assert queue.unread("gone") == 0
 
 
-def test_copies_of_the_page_for_tabs_are_few() -> None:
-    assert build_page(serve(FakeEngine()), []).blocks.state_session_capacity == patience.STATES
+def test_of_few_tabs_little_is_kept() -> None:
+    service = serve(FakeEngine())
+    page = build_page(service, [])
+    create_app(service, page, Options())
+    tabs = page.blocks.state_holder
+    tabs["the first makes what all share"]
+    tracemalloc.start()
+    try:
+        for number in range(2 * patience.STATES):
+            tabs[f"tab {number}"]
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(tabs.session_data) == patience.STATES
+    assert taken < patience.STATES * 10_000
 
 
 class TestReaders:

@@ -1,8 +1,9 @@
-"""A Gradio queue that keeps no processor awake while nothing happens, and no messages that nobody fetches."""
+"""A Gradio that keeps no processor awake while nothing happens, no messages that nobody fetches, little of a tab."""
 
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -17,8 +18,8 @@ UNREAD_SECONDS = 60.0
 """A tab that fetches nothing for so long, while nothing of it runs, loses what waits for it."""
 TIDY_SECONDS = 5.0
 STATES = 200
-"""Tabs of which Gradio keeps a copy of the page's configuration, some 100 kB each. By itself it keeps 10,000; a tab
-whose copy is gone gets a new one."""
+"""Tabs of which Gradio keeps what it last sent them. By itself it keeps 10,000; a tab of which nothing is kept begins
+anew."""
 
 
 VALUES: dict[Any, tuple[type, ...]] = {
@@ -99,6 +100,18 @@ class PatientBlocks(gr.Blocks):  # type: ignore[misc]
             queueing.Queue = plain
         self.state_session_capacity = STATES
         return self
+
+    @property
+    def state_holder(self) -> Any:
+        """Gradio's states of tabs."""
+        return self._states
+
+    @state_holder.setter
+    def state_holder(self, holder: Any) -> None:
+        """Of every part of the page each tab would have its own configuration from the start, 130 kB, for links that
+        this page has not; of a part without one Gradio makes it when the part first changes."""
+        self._states = holder
+        holder.blocks = SimpleNamespace(default_config=self.default_config, blocks={})
 
     async def call_function(self, block_fn: Any, processed_input: list[Any], *arguments: Any, **options: Any) -> Any:
         """Call a handler, which gets raw values: those that no widget gives are refused before. See Gradio."""
