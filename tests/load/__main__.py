@@ -1,8 +1,9 @@
 """Load a playground with visitors who come by the page and by the API, and say how it bore them.
 
     python -m tests.load                              # 64 visitors, 3 minutes, the bundled checkpoint
-    python -m tests.load --visitors 16 --seconds 20
+    python -m tests.load --visitors 16 --seconds 20 --cold
 
+The KV cache is filled first, for it grows as visitors come and would hide what else does; `--cold` leaves that out.
 The visitors have loopback addresses of their own (Linux), and their process, which on a real day is many browsers
 elsewhere, is the one that waits where it and the server want the same core. Ends with one JSON object, and with status
 1 where a request was lost, doubled or crossed.
@@ -23,6 +24,7 @@ import httpx
 from codegen_ui.bench.app_process import AppProcess
 from codegen_ui.pace import percentile
 
+from .fill import fill
 from .visitor import Tally, Visitor
 from .watch import Health, Watch, processor_seconds
 
@@ -107,9 +109,12 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--idle-seconds", type=float, default=10)
+    parser.add_argument("--cold", action="store_true", help="begin with an empty KV cache")
     parser.add_argument("options", nargs="*", help="options for app.py, after --")
     chosen = parser.parse_args()
     with AppProcess("--model", "bundled", *chosen.options) as server:
+        if not chosen.cold:
+            asyncio.run(fill(server.url))
         outcome = asyncio.run(
             load(server.url, server.pid, chosen.visitors, chosen.seconds, chosen.idle_seconds, POLITE)
         )
