@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -379,6 +382,18 @@ class TestDawdlers:
                 connection.sendall(b"Content-Type: application/json\r\n\r\n" + body)
                 wait_until(lambda: bool(running.engine.generations))
                 wait_until(lambda: running.engine.generations[0].cancelled.is_set(), 30)
+
+    def test_a_connection_that_was_reset_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections, "HEADER_SECONDS", 30)
+        with Running(FakeEngine(), 0) as running, dial(running) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            connection.recv(65536)
+            known = weakref.WeakSet(running.server.server_state.connections)
+            assert len(known) == 1
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            # Well before its keep-alive would have run out.
+            wait_until(lambda: gc.collect() >= 0 and not known, 3)
 
     def test_one_address_opens_so_many_connections_and_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connections, "PER_ADDRESS", 5)

@@ -43,6 +43,8 @@ class PatientProtocol(H11Protocol):
         for timer in (self._sending, self._reading):
             if timer is not None:
                 timer.cancel()
+        # Where it was reset uvicorn forgets to, and the timer keeps it and its last request until it has run out.
+        self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
