@@ -167,6 +167,16 @@ class TestEndings:
         assert sessions.find("closed") is None
         assert sessions.find("back") is not None
 
+    def test_of_tabs_that_were_left_the_latest_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("codegen_ui.ui.sessions.MAX_AWAY", 2)
+        sessions = Sessions(serve(FakeEngine()))
+        for key in ("stays", "first", "second", "third"):
+            asyncio.run(updates(sessions, Inputs("def f():\n"), key))
+        for key in ("first", "second", "third", "nobody"):
+            sessions.leave(key)
+        found = [key for key in ("stays", "first", "second", "third") if sessions.find(key) is not None]
+        assert found == ["stays", "second", "third"]
+
     def test_a_second_run_of_a_tab_ends_the_first_without_a_word(self) -> None:
         engine = FakeEngine(("a",) * 200, seconds=0.02)
         sessions = Sessions(serve(engine))

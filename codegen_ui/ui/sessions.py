@@ -31,6 +31,8 @@ MAX_RECORDS_IN_ALL = 20_000
 """Of all sessions; each takes about 3 kB."""
 AWAY_SECONDS = 300.0
 """A tab that was left may be one whose network is away: so long it finds what it did when it comes back."""
+MAX_AWAY = 200
+"""Tabs that were left and are remembered: where many come and go, the latest."""
 AHEAD = 6
 """Messages that may wait for a reader: a prompt and its completion are sent to one that fetched what came before."""
 ABSENT_SECONDS, FETCH_LOOK_SECONDS = 20.0, 0.1
@@ -211,8 +213,10 @@ class Sessions:
 
     def _forget_absent(self) -> None:
         until = time.monotonic() - AWAY_SECONDS
-        for key in [key for key, held in self._sessions.items() if held.left is not None and held.left <= until]:
-            del self._sessions[key]
+        away = sorted((held.left, key) for key, held in self._sessions.items() if held.left is not None)
+        for number, (left, key) in enumerate(away):
+            if left <= until or number < len(away) - MAX_AWAY:
+                del self._sessions[key]
 
     def _bound_records(self) -> None:
         """Where there are too many in all, one of the tab that was idle longest is forgotten."""

@@ -49,6 +49,13 @@ class Page:
             for one in self._buttons["cg-generate"]["inputs"]
         ]
 
+    async def stay_open(self) -> None:
+        """Tell the server that the tab is open, for as long as this is awaited."""
+        path = f"/gradio_api/heartbeat/{self.session}"
+        async with self._http.stream("GET", path, timeout=None) as beats:
+            async for _ in beats.aiter_raw():
+                pass
+
     async def generate(self, prompt: str, max_length: int) -> AsyncIterator[Shown]:
         """Press Generate and see every update to the last."""
         values = list(self._inputs)

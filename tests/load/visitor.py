@@ -69,6 +69,7 @@ class Visitor:
         self._address = f"127.0.{1 + number // 200}.{1 + number % 200}"
         self._http: httpx.AsyncClient | None = None
         self._page: Page | None = None
+        self._open: asyncio.Task[None] | None = None
 
     async def stay(self, until: float) -> None:
         """Ask until the event loop's time `until`, and see the last answer to its end."""
@@ -90,6 +91,10 @@ class Visitor:
     async def _leave(self) -> None:
         """With all connections, whatever comes by them: nobody reads on, and nobody says so."""
         http, self._http, self._page = self._http, None, None
+        if self._open is not None:
+            self._open.cancel()
+            await asyncio.wait([self._open])
+            self._open = None
         if http is not None:
             await http.aclose()
 
@@ -116,7 +121,7 @@ class Visitor:
         if self._page is None:
             page = Page(http)
             await page.open()
-            self._page = page
+            self._page, self._open = page, asyncio.create_task(page.stay_open())
         page = self._page
         begin, clock = time.monotonic(), Clock(self._tally)
         state, text, count = "", "", 0
