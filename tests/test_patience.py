@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import secrets
 import tracemalloc
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from fake_engine import FakeEngine, serve
+from gradio import queueing
 
 from codegen_ui.options import Options
 from codegen_ui.server import create_app
@@ -61,6 +63,12 @@ def test_a_message_for_a_forgotten_tab_is_no_error() -> None:
     queue.tidy(UNREAD_SECONDS + TIDY_SECONDS)
     queue.send_message(event, SimpleNamespace(event_id=None))
     assert queue.unread("gone") == 0
+
+
+def test_of_past_events_few_figures_are_kept() -> None:
+    assert make_queue().ANALYTICS_MAX_EVENTS == patience.EVENTS
+    # Gradio's own name for it, by which it drops the oldest.
+    assert "ANALYTICS_MAX_EVENTS" in inspect.getsource(queueing.Queue.push)
 
 
 def test_of_few_tabs_little_is_kept() -> None:

@@ -17,6 +17,8 @@ POLL_SECONDS = 0.02
 UNREAD_SECONDS = 60.0
 """A tab that fetches nothing for so long, while nothing of it runs, loses what waits for it."""
 TIDY_SECONDS = 5.0
+EVENTS = 100
+"""Past events of which Gradio keeps figures, for a page that is closed. By itself it keeps 10,000."""
 STATES = 200
 """Tabs of which Gradio keeps what it last sent them. By itself it keeps 10,000; a tab of which nothing is kept begins
 anew."""
@@ -43,6 +45,7 @@ class PatientQueue(queueing.Queue):  # type: ignore[misc]
         self.sleep_when_free = POLL_SECONDS
         self.progress_update_sleep_when_free = POLL_SECONDS
         self.pending_messages_per_session = LRUCache(10**9)
+        self.ANALYTICS_MAX_EVENTS = EVENTS
         self._used: dict[str, float] = {}
         self._tidied = 0.0
 
