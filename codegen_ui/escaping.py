@@ -5,8 +5,11 @@ HTML is the page's own business: its script sets text as text, and `highlight` e
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import re
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -34,6 +37,15 @@ def spreadsheet_safe(value: object) -> object:
     if isinstance(value, str) and value.startswith(FORMULA):
         return "'" + value
     return value
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """A header line and the rows, each value `spreadsheet_safe`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([spreadsheet_safe(value) for value in row] for row in rows)
+    return out.getvalue()
 
 
 class LineFormatter(logging.Formatter):

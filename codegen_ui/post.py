@@ -7,12 +7,10 @@ it stands under its own name, beside output alone.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codegen_ui.escaping import spreadsheet_safe
+from codegen_ui.escaping import csv_text
 from codegen_ui.gallery import Example, grouped, load_gallery
 from codegen_ui.generation import ModelInfo
 from codegen_ui.metrics import GenerationMetrics
@@ -137,11 +135,7 @@ def values(run: PostRun, info: ModelInfo) -> tuple[object, ...]:
 
 
 def to_csv(runs: Sequence[PostRun], info: ModelInfo) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([spreadsheet_safe(value) for value in values(run, info)] for run in runs)
-    return out.getvalue()
+    return csv_text(COLUMNS, (values(run, info) for run in runs))
 
 
 def remarks(runs: Sequence[PostRun]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from small_checkpoints import random_model
 from tiny import tokenizer
 
 from codegen_ui.engine.fixed.capture import CudaGraphs
-from codegen_ui.engine.fixed.steps import recorded_steps
+from codegen_ui.engine.fixed.fixed_steps import recorded_steps
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel, Segment

@@ -50,7 +50,7 @@ def load_tokenizer(folder: Path, config: ModelConfig) -> Any:
         )
     except Exception as error:
         # The Rust library raises bare Exceptions for damaged files; all of them mean the same to a reader.
-        raise BrokenTokenizer(f"the tokenizer's files are damaged ({one_line(error)})") from error
+        raise BrokenTokenizer(f"the tokenizer's files are damaged ({reason(error)})") from error
     if len(tokenizer) > config.vocab_size:
         raise BrokenTokenizer(f"the tokenizer has {len(tokenizer)} tokens, the model only {config.vocab_size}")
     if len(tokenizer) < 2:
@@ -69,7 +69,7 @@ def end_of_text(tokenizer: Any, config: ModelConfig) -> int | None:
     return None
 
 
-def one_line(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return (text[:160] + "…" if len(text) > 160 else text) or type(error).__name__
 

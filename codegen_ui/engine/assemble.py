@@ -10,7 +10,7 @@ from codegen_ui.engine.core import EngineCore
 from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.decoders import Cache, Decoder
 from codegen_ui.engine.fixed.capture import capture_for
-from codegen_ui.engine.fixed.steps import recorded_steps
+from codegen_ui.engine.fixed.fixed_steps import recorded_steps
 from codegen_ui.engine.kv.slots import SlotTable
 from codegen_ui.engine.memory import Promise
 from codegen_ui.engine.runner import Runner

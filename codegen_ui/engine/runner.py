@@ -11,7 +11,7 @@ from torch import Tensor
 from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.decoders import Cache, Decoder
 from codegen_ui.engine.filters import Seen
-from codegen_ui.engine.fixed.steps import FixedSteps
+from codegen_ui.engine.fixed.fixed_steps import FixedSteps
 from codegen_ui.engine.model.layout import Segment
 from codegen_ui.engine.sampler import Drawn, RowParams, Sampler
 from codegen_ui.engine.scheduler import Copy, StepPlan, Work

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from codegen_ui.escaping import spreadsheet_safe
+from codegen_ui.escaping import csv_text
 from codegen_ui.generation import Snapshot
 from codegen_ui.request import GenerationRequest, StopAt, page_settings
 from codegen_ui.table import Setting
@@ -152,11 +150,7 @@ def cell(one: Setting, value: Any) -> Any:
 
 def to_csv(records: Sequence[Record]) -> str:
     """Every run, oldest first, with a header line; times in seconds."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([spreadsheet_safe(value) for value in record.values] for record in records)
-    return out.getvalue()
+    return csv_text(COLUMNS, (record.values for record in records))
 
 
 def row(number: int, model: str, request: GenerationRequest, last: Snapshot) -> tuple[str, ...]:
