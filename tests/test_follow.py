@@ -6,12 +6,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from fake_engine import FakeEngine
 
 from codegen_ui.errors import PlaygroundError
-from codegen_ui.follow import News, follow, until_ended
+from codegen_ui.follow import News, Signal, follow, until_ended
 from codegen_ui.generation import Generation
 from codegen_ui.request import GenerationRequest
 
@@ -123,6 +124,38 @@ def test_waiting_for_the_end_wakes_the_loop_for_little_else() -> None:
         return calls
 
     assert asyncio.run(rings()) <= 3
+
+
+def test_a_signal_that_any_thread_gives_often_wakes_once_until_it_is_cleared() -> None:
+    async def given() -> tuple[int, bool, bool]:
+        signal, loop, calls = Signal(), asyncio.get_running_loop(), 0
+        original = loop.call_soon_threadsafe
+
+        def counted(*arguments: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return original(*arguments)
+
+        def often() -> None:
+            for _ in range(100):
+                signal.set()
+
+        loop.call_soon_threadsafe = counted  # type: ignore[method-assign, assignment]
+        thread = threading.Thread(target=often)
+        thread.start()
+        heard = await signal.comes(5)
+        thread.join()
+        signal.clear()
+        return calls, heard, await signal.comes(0.05)
+
+    assert asyncio.run(given()) == (1, True, False)
+
+
+def test_a_signal_to_a_loop_that_is_gone_reaches_nobody_and_harms_nobody() -> None:
+    async def make() -> Signal:
+        return Signal()
+
+    asyncio.run(make()).set()
 
 
 def test_a_generation_outlives_the_loop_that_followed_it() -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from codegen_ui.generation import Generation
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Loaded, Service
 from codegen_ui.ui.inputs import Inputs
+from codegen_ui.ui.run import Run, TabRuns
 from codegen_ui.ui.sessions import Sessions
 
 ENDLESS = ("a",) * 1000
@@ -308,3 +310,25 @@ class TestGoOn:
         assert prompt.startswith("def now():\n    return")
         assert shown[-1] is None
         assert engine.generations[1].cancelled.is_set()
+
+
+class TestBesideIt:
+    def test_what_a_tab_begins_stops_what_it_began_before_and_is_left_alone_by_its_end(self) -> None:
+        async def tried() -> None:
+            service, runs = serve(FakeEngine(ENDLESS, seconds=0.02)), TabRuns()
+            with runs.of("other") as others, ExitStack() as newer:
+                others.append(Run(service))
+                with runs.of("tab") as first:
+                    first.append(Run(service))
+                    await first[0].submit(GenerationRequest("x", stop_at="length"))
+                    assert len(runs.generations("tab")) == 1
+                    second = newer.enter_context(runs.of("tab"))
+                    second.append(Run(service))
+                    assert (first[0].stopped, second[0].stopped) == (True, False)
+                assert not second[0].stopped
+                runs.stop("tab")
+                assert (second[0].stopped, others[0].stopped) == (True, False)
+            assert others[0].stopped
+            assert runs.generations("tab") == set()
+
+        asyncio.run(tried())
