@@ -1,5 +1,6 @@
 /* pass@k against k, a line for each temperature. Told apart by dash and mark, not by colour alone. */
-const draw = codegenUI.shape;
+import { shape as draw } from "./shape.js";
+
 const WIDTH = 420, HEIGHT = 190, LEFT = 46, RIGHT = 64, TOP = 12, BOTTOM = 34;
 const DASHES = ["", "7 4", "2 4", "9 3 2 3"];
 const MARKS = [

@@ -111,18 +111,10 @@ window.codegenUI = (() => {
     setTimeout(() => { element.textContent = before; }, 1200);
   }
 
-  /* An element of a picture. */
-  function shape(tag, attributes, text) {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    if (text !== undefined) made.textContent = text;
-    return made;
-  }
-
   function type(field, text) {
     field.value = text;
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  return { follow, setTexts, texts, meter, part, script, style, place, save, copy, flash, shape, type, announce, byId, button, editor, outputText };
+  return { follow, setTexts, texts, meter, part, script, style, place, save, copy, flash, type, announce, byId, button, editor, outputText };
 })();
