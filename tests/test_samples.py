@@ -145,6 +145,7 @@ class TestPage:
 
     def test_a_visitors_own_check_may_fail_and_says_what_it_gave(self, page: Any) -> None:
         pick(page, "Binary search")
+        until(page, "document.querySelector('#cg-verdicts [data-checks=\\'4/4\\']')")
         page.fill("#cg-checks textarea", "binary_search([1, 3], 3) == 7\nbinary_search(3, 3) == 1")
         page.click("#cg-verdicts [data-act=again]")
         until(page, "document.querySelector('#cg-verdicts [data-checks=\\'0/2\\']')")
