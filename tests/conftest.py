@@ -13,9 +13,14 @@ from browser import chromium
 from hypothesis import settings
 from torchless import needs_torch
 
+from codegen_ui.engine.threads import wait_briefly
+
 WITHOUT_TORCH = importlib.util.find_spec("torch") is None
 """As on the Pythons that the whole check tests beside the first: torch's builds for them are several GB."""
 collect_ignore = [str(path) for path in Path(__file__).parent.glob("test_*.py") if WITHOUT_TORCH and needs_torch(path)]
+
+# As in the command itself, and before a test imports torch: other tests want the cores as well.
+wait_briefly()
 
 # A machine that is busy with something else is no fault of what is tested.
 settings.register_profile("patient", deadline=None)
