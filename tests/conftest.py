@@ -19,6 +19,9 @@ WITHOUT_TORCH = importlib.util.find_spec("torch") is None
 """As on the Pythons that the whole check tests beside the first: torch's builds for them are several GB."""
 collect_ignore = [str(path) for path in Path(__file__).parent.glob("test_*.py") if WITHOUT_TORCH and needs_torch(path)]
 
+LONGEST = ("test_memory.py", "test_browser.py", "test_accessible.py", "test_compare.py", "test_faults.py", "test_kept.py")
+"""Files that take longest come first: at the end of a run on several cores none is left alone with one of them."""
+
 # As in the command itself, and before a test imports torch: other tests want the cores as well.
 wait_briefly()
 
@@ -42,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         if WITHOUT_TORCH and item.get_closest_marker("model"):
             item.add_marker(pytest.mark.skip(reason="torch is not installed"))
