@@ -19,7 +19,7 @@ WITHOUT_TORCH = importlib.util.find_spec("torch") is None
 """As on the Pythons that the whole check tests beside the first: torch's builds for them are several GB."""
 collect_ignore = [str(path) for path in Path(__file__).parent.glob("test_*.py") if WITHOUT_TORCH and needs_torch(path)]
 
-LONGEST = ("test_memory.py", "test_browser.py", "test_accessible.py", "test_compare.py", "test_faults.py", "test_kept.py")
+LONGEST = ("test_memory.py", "test_browser.py", "test_accessible.py", "test_compare.py", "test_faults.py")
 """Files that take longest come first: at the end of a run on several cores none is left alone with one of them."""
 
 # As in the command itself, and before a test imports torch: other tests want the cores as well.
