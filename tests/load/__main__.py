@@ -26,7 +26,7 @@ from codegen_ui.pace import percentile
 
 from .fill import fill
 from .visitor import Tally, Visitor
-from .watch import Health, Watch, processor_seconds
+from .watch import Health, processor_seconds, watching
 
 SETTLE_SECONDS = 3.0
 POLITE = 5
@@ -81,13 +81,13 @@ class Outcome:
 async def load(url: str, pid: int, visitors: int, seconds: float, idle_seconds: float, polite: int = 0) -> Outcome:
     """Send visitors for so long, then see what is left. `polite`: by how much this process gives way meanwhile."""
     tally = Tally()
-    with Watch(url, pid) as watch:
+    with watching(url, pid) as health:
         os.nice(polite)
         until = asyncio.get_running_loop().time() + seconds
         await asyncio.gather(*(Visitor(url, number, tally).stay(until) for number in range(visitors)))
     await asyncio.sleep(SETTLE_SECONDS)
     idle = await idle_share(pid, idle_seconds)
-    return Outcome(tally, watch.health, idle, await running(url))
+    return Outcome(tally, health, idle, await running(url))
 
 
 async def idle_share(pid: int, seconds: float) -> float:

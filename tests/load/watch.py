@@ -15,9 +15,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from tempfile import TemporaryFile
 from urllib.parse import urlsplit
 
 EVERY_SECONDS = 0.1
@@ -68,26 +70,23 @@ def slope(points: list[tuple[float, int]]) -> float:
     return 60 * sum((time - when) * (size - much) for time, size in points) / spread if spread else 0.0
 
 
-class Watch:
-    """The process that watches, while it lasts; `health` is filled at its end."""
-
-    def __init__(self, url: str, pid: int) -> None:
-        self.health = Health()
-        command = [sys.executable, "-S", __file__, url, str(pid)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.terminate()
-        said, _ = self._process.communicate()
-        if self._process.returncode != -signal.SIGTERM and error is None:
-            raise RuntimeError(f"nobody watched to the end: status {self._process.returncode}")
-        lines = [line for line in said.splitlines(keepends=True) if line.endswith("\n")]
-        self.health.samples += [Sample(*json.loads(line)) for line in lines]
+@contextmanager
+def watching(url: str, pid: int) -> Iterator[Health]:
+    """A process that watches, while it lasts; what it yields is filled at its end. Raises `RuntimeError` where nobody
+    watched so long."""
+    health = Health()
+    # A file and no pipe, which would be full after two minutes and hold up who writes into it.
+    with TemporaryFile("w+") as said:
+        process = subprocess.Popen([sys.executable, "-S", __file__, url, str(pid)], stdout=said)
+        try:
+            yield health
+        finally:
+            process.terminate()
+            process.wait()
+        if process.returncode != -signal.SIGTERM:
+            raise RuntimeError(f"nobody watched to the end: status {process.returncode}")
+        said.seek(0)
+        health.samples += [Sample(*json.loads(line)) for line in said if line.endswith("\n")]
 
 
 def main(url: str, pid: int) -> None:
