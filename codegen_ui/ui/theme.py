@@ -9,7 +9,6 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("page.css", "samples.css")
 SCRIPTS = ("page.js", "panels.js", "lists.js", "keys.js", "undo.js", "kept.js")
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "Liberation Mono", "monospace")
@@ -68,7 +67,7 @@ class Look:
 
 def make_look() -> Look:
     """Read the page's own files; nothing is fetched from another host."""
-    css = "".join((STATIC / name).read_text(encoding="utf-8") for name in STYLES) + code_css("#cg-output")
+    css = (STATIC / "page.css").read_text(encoding="utf-8") + code_css("#cg-output")
     script = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return Look(make_theme(), css, f"<script>\n{script}\n</script>")
 

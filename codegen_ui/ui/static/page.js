@@ -118,3 +118,6 @@ window.codegenUI = (() => {
 
   return { follow, setTexts, texts, meter, part, script, style, place, save, copy, flash, type, announce, byId, button, editor, outputText };
 })();
+
+/* Gradio goes through the page's own style sheet, rule by rule, before the first paint; this one is not needed for it. */
+codegenUI.style("samples");
