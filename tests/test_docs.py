@@ -131,7 +131,7 @@ def test_what_ci_runs_is_read_from_the_front_page() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "<!-- tested by: .ci\\/run -->" in script
     marked = [block for block in BLOCKS if block.marker == "tested by: .ci/run"]
-    assert [block.commands[0].rpartition("/bin/python ")[2] for block in marked] == ["app.py", "-m pytest -n 2"]
+    assert [block.commands[0].rpartition("/bin/python ")[2] for block in marked] == ["app.py", "-m pytest -n 3"]
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.marker.startswith("not run")], ids=str)
