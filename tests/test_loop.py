@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from asyncio import events
@@ -15,6 +16,7 @@ from asgi import alive, call
 from fake_engine import FakeEngine, serve
 from web import page_app
 
+from codegen_ui.collector import spare
 from codegen_ui.door.bodies import MAX_BODY_BYTES
 
 LONGEST_SECONDS = 0.02
@@ -27,6 +29,14 @@ PROMPTS = {
     "an open docstring": '"""' + "word \\\n" * (SIZE // 7),
     "emoji": "\U0001f4a5" * (SIZE // 4),
 }
+
+
+@pytest.fixture(autouse=True)
+def spared() -> Iterator[None]:
+    """The garbage collector leaves alone what lives on, as in the server; here that is what all tests have made."""
+    spare()
+    yield
+    gc.unfreeze()
 
 
 @contextmanager
