@@ -42,6 +42,14 @@ def endless() -> FakeEngine:
     return FakeEngine(("    return 1\n",) * 2000, seconds=0.1, context=100_000)
 
 
+def lose_and_mend(page: Any, between: Network) -> None:
+    """The network goes away until the page says so, and is back when the page has said what happened."""
+    between.cut()
+    page.wait_for_selector(NOTICED)
+    between.mend()
+    page.wait_for_function(TOLD, timeout=SOON_MS)
+
+
 def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_continue_goes_on(browser: Any) -> None:
     engine = endless()
     with generating(browser, engine) as (page, between):
@@ -65,10 +73,7 @@ def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_contin
 def test_generate_starts_anew_after_the_connection_was_lost(browser: Any) -> None:
     engine = endless()
     with generating(browser, engine) as (page, between):
-        between.cut()
-        page.wait_for_selector(NOTICED)
-        between.mend()
-        page.wait_for_function(TOLD, timeout=SOON_MS)
+        lose_and_mend(page, between)
         page.click("#cg-generate")
         page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
         assert engine.requests[-1].prompt == PROMPT
@@ -152,9 +157,6 @@ def test_what_was_clicked_while_the_network_is_away_can_be_taken_back(browser: A
 def test_a_run_that_the_server_took_is_not_asked_for_again(browser: Any) -> None:
     engine = endless()
     with generating(browser, engine) as (page, between):
-        between.cut()
-        page.wait_for_selector(NOTICED)
-        between.mend()
-        page.wait_for_function(TOLD, timeout=SOON_MS)
+        lose_and_mend(page, between)
         page.wait_for_timeout(500)
         assert len(engine.requests) == 1
