@@ -13,28 +13,35 @@ BACKLOG = 2048
 
 
 def bind(host: str, port: int | None) -> socket.socket:
-    """A listening socket on the port asked for, or on the first free one. Raises `InvalidInput`.
-
-    It listens from now on, so that the port is ours: two servers that start together may both bind a port, but only one
-    of them can listen on it.
-    """
+    """A listening socket on the port asked for, or on the first free one. Raises `InvalidInput`."""
     ports = [port] if port else range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TO_TRY)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for one in ports:
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((host, one))
-            listener.listen(BACKLOG)
-            return listener
+            return listen(host, one)
         except socket.gaierror:
-            listener.close()
             raise InvalidInput("host", host, "an address of this machine, such as 127.0.0.1") from None
         except (OSError, OverflowError) as error:
-            listener.close()
             reason = error
     where = f"{port}" if port else f"{DEFAULT_PORT} to {DEFAULT_PORT + PORTS_TO_TRY - 1}"
     raise InvalidInput("port", where, f"a port that is free on {host} ({reason})")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens from now on, so that the port is ours: two servers that start together may both bind a
+    port, but only one of them can listen on it. Raises `OSError` and, for a port beyond 65535, `OverflowError`.
+
+    It names TCP by its number: asyncio sends what is written on a connection at once only where it does
+    (`TCP_NODELAY`). Else a browser's acknowledgement is waited for, up to 40 ms for a small file or a stream's piece.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:

@@ -62,6 +62,8 @@ class Network:
             except OSError:
                 hang_up(near)
                 continue
+            for one in (near, far):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open |= {near, far}
             for source, target in ((near, far), (far, near)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from test_proxy import proxied
 from web import api_app, page_app, running
 
 from codegen_ui.errors import InvalidInput
-from codegen_ui.listen import address_of, bind
+from codegen_ui.listen import address_of, bind, listen
 from codegen_ui.options import DEFAULT_PORT, Options
 from codegen_ui.server import SHUTDOWN_SECONDS, Server, create_app, warn_if_open
 from codegen_ui.service import Loaded, Service
@@ -136,11 +137,37 @@ def test_the_address_to_open_is_one_that_a_browser_here_can_reach() -> None:
         assert address_of(listener) == f"http://127.0.0.1:{port}"
 
 
+async def sends_at_once(listener: socket.socket) -> bool:
+    """Whether asyncio sends at once on a connection to `listener`: its TCP_NODELAY."""
+    met: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        met.set_result(bool(sent))
+        writer.close()
+
+    async with await asyncio.start_server(meet, sock=listener):
+        _, writer = await asyncio.open_connection(*listener.getsockname()[:2])
+        found = await met
+        writer.close()
+        return found
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_what_is_written_is_sent_at_once_and_waits_for_no_acknowledgement(host: str) -> None:
+    try:
+        listener = listen(host, 0)
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    assert await sends_at_once(listener)
+
+
 def test_a_shutdown_ends_what_runs_with_a_message(caplog: pytest.LogCaptureFixture) -> None:
     engine = FakeEngine(seconds=0.05)
     service = serve(engine)
     app = page_app(service)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = Server(config, service)
     url = address_of(listener)

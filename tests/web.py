@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from codegen_ui.door.door import Door, Rules
 from codegen_ui.door.gate import Gate
 from codegen_ui.door.headers import with_headers
 from codegen_ui.gallery import Example
+from codegen_ui.listen import listen
 from codegen_ui.options import Options
 from codegen_ui.server import KEEP_ALIVE_SECONDS, create_app
 from codegen_ui.service import Service
@@ -27,7 +27,7 @@ from codegen_ui.ui.page import build_page
 @contextmanager
 def running(app: FastAPI, port: int = 0) -> Iterator[str]:
     """Serve `app` from a thread, at a free port if none is given; yields its address, without a slash at the end."""
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = listen("127.0.0.1", port)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=1
     )
