@@ -34,6 +34,7 @@ from codegen_ui.service import Loader, Service
 from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.table import Option, rows
 from codegen_ui.ui.assets import add_assets
+from codegen_ui.ui.front import Front
 from codegen_ui.ui.page import Page, build_page
 from codegen_ui.watchdog import watch
 
@@ -146,6 +147,7 @@ def create_app(service: Service, page: Page, options: Options) -> FastAPI:
 
     gate = make_gate(options)
     app = FastAPI(title="CodeGen Playground", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(Front)  # within the door
     app.add_middleware(Door, rules=make_rules(options), gate=gate, envelopes=make_envelopes(page))
     api.register(
         app,

@@ -21,6 +21,7 @@ COMMANDS = {
     "invariance": "whether completions are the same whoever else is served: 64 visitors for a minute",
     "exactness": "how far int8, bfloat16 and float16 are from float32, and each from itself in company",
     "serving": "tokens a second through the page, 1 and 8 visitors",
+    "page": "first paint, usable, a click answered: in a browser, beside another checkout (needs playwright)",
     "startup": "from the command to the page and to the model",
     "post": "the blog post's four prompts, beside its own figures",
     "scaling": "context length, streams and model size: a table and a plot (needs matplotlib)",
@@ -89,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "serving":
             command.add_argument("--served", type=int, default=256, help="new tokens of each visitor (default: 256)")
             command.add_argument("--visitors", type=int, nargs="+", default=[1, 8], help="(default: 1 8)")
+        if name == "page":
+            command.set_defaults(model="bundled", rounds=11)
+            command.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout (default: none)")
         if name == "scaling":
             command.add_argument(
                 "--models",

@@ -24,12 +24,13 @@ class AppProcess:
         ready_seconds: from the start to the model being ready.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, root: Path = ROOT) -> None:
+        """`root`: the checkout whose `app.py` is run."""
         self.url = f"http://127.0.0.1:{free_port()}"
         self.page_seconds = self.ready_seconds = 0.0
         command = [sys.executable, "app.py", "--port", self.url.rpartition(":")[2], *arguments]
         self._begin = time.monotonic()
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     @property
     def pid(self) -> int:

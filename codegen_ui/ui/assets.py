@@ -1,6 +1,7 @@
-"""The page's own files, each loaded when it is first needed: scripts, and Brython from its package.
+"""The files of the page: its own, each loaded when it is first needed, Brython's from its package, and Gradio's.
 
-They are few, known by name, compressed once, and kept by browsers until they change.
+They are known by name and compressed once. Gradio's bear a hash of their content in their names: browsers keep those
+for good. Of the others they ask each time whether what they have is still right.
 """
 
 from __future__ import annotations
@@ -8,15 +9,22 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import gradio
 from fastapi import FastAPI, Request, Response
 
 PREFIX = "/own"
+GRADIO = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
+GRADIO_PREFIX = "/assets"
 SCRIPT, STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
+MEDIA = {".js": SCRIPT, ".css": STYLE, ".svg": "image/svg+xml", ".woff": "font/woff", ".woff2": "font/woff2",
+         ".ttf": "font/ttf"}  # fmt: skip
+FOR_GOOD, ASK = "public, max-age=31536000, immutable", "no-cache"
 HERE = Path(__file__).parent
 SANDBOX_POLICY = (
     "sandbox allow-scripts; default-src 'none'; connect-src 'none'; script-src blob: 'unsafe-inline' 'unsafe-eval'; "
@@ -28,11 +36,34 @@ makes functions from text, hence `unsafe-eval`; `blob:` is code that the page ha
 
 @dataclass(frozen=True)
 class Asset:
-    """A file to serve; `policy` replaces the page's own where it is not empty."""
+    """A file to serve; `policy` replaces the page's own where it is not empty, `keep` says how long browsers may."""
 
     path: Path
     media_type: str = SCRIPT
     policy: str = ""
+    keep: str = ASK
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an answer carries: as it is, compressed by gzip, and its tag."""
+
+    plain: bytes
+    packed: bytes
+    tag: str
+
+    @classmethod
+    def of(cls, plain: bytes) -> Content:
+        return cls(plain, gzip.compress(plain, 6, mtime=0), f'"{hashlib.sha256(plain).hexdigest()[:24]}"')
+
+    def answer(self, request: Request, media_type: str, **headers: str) -> Response:
+        """The response; 304 without a body where the browser has it already."""
+        headers = {"etag": self.tag, "vary": "Accept-Encoding", **headers}
+        if request.headers.get("if-none-match") == self.tag:
+            return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(self.packed, headers={**headers, "content-encoding": "gzip"}, media_type=media_type)
+        return Response(self.plain, headers=headers, media_type=media_type)
 
 
 def find_assets() -> dict[str, Asset]:
@@ -57,29 +88,31 @@ def brython(name: str) -> Path:
     return Path(spec.origin).parent / "data" / name
 
 
-@lru_cache(maxsize=64)
-def read(path: Path, changed: int) -> tuple[bytes, bytes, str]:
-    """(content, the same compressed, its tag); `changed` is the file's time, so that an edit is seen."""
-    content = path.read_bytes()
-    return content, gzip.compress(content, 6, mtime=0), f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+def gradio_assets() -> dict[str, Asset]:
+    """What Gradio's page is built of, by name."""
+    return {
+        path.name: Asset(path, MEDIA.get(path.suffix, "application/octet-stream"), keep=FOR_GOOD)
+        for path in GRADIO.iterdir()
+    }
+
+
+@lru_cache(maxsize=1024)
+def read(path: Path, changed: int) -> Content:
+    """`changed` is the file's time, so that an edit is seen. There are fewer files than are remembered."""
+    return Content.of(path.read_bytes())
 
 
 def add_assets(app: FastAPI) -> None:
-    """Serve the files under `PREFIX`."""
-    assets = find_assets()
+    """Serve the files under `PREFIX`, and Gradio's in its stead: it compresses each again at every request."""
+    for prefix, assets in ((PREFIX, find_assets()), (GRADIO_PREFIX, gradio_assets())):
+        app.add_api_route(f"{prefix}/{{name}}", partial(answer, assets), include_in_schema=False)
 
-    @app.get(f"{PREFIX}/{{name}}", include_in_schema=False)
-    async def asset(name: str, request: Request) -> Response:
-        found = assets.get(name)
-        if found is None:
-            return Response("There is no such file.\n", 404, media_type="text/plain")
-        # Compressing the library takes a moment, once: not on the loop that carries everybody's streams.
-        content, packed, tag = await asyncio.to_thread(read, found.path, found.path.stat().st_mtime_ns)
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-        if found.policy:
-            headers["Content-Security-Policy"] = found.policy
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.media_type)
-        return Response(content, headers=headers, media_type=found.media_type)
+
+async def answer(assets: Mapping[str, Asset], name: str, request: Request) -> Response:
+    found = assets.get(name)
+    if found is None:
+        return Response("There is no such file.\n", 404, media_type="text/plain")
+    # Compressing the library takes a moment, once: not on the loop that carries everybody's streams.
+    content = await asyncio.to_thread(read, found.path, found.path.stat().st_mtime_ns)
+    headers = {"content-security-policy": found.policy} if found.policy else {}
+    return content.answer(request, found.media_type, **{"cache-control": found.keep}, **headers)
