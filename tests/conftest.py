@@ -58,13 +58,19 @@ def browser() -> Iterator[Any]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Where the real app answers, over the bundled checkpoint."""
+@pytest.fixture(scope="session")
+def bundled() -> Iterator[str]:
+    """Where the real app answers, over the bundled checkpoint: one for all tests of a process."""
     from visit import bundled_page
 
     with bundled_page() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def address(bundled: str) -> str:
+    """What the tests of a file visit; files that visit another page say so."""
+    return bundled
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fake_engine import FakeEngine
-from visit import EDITOR, EXAMPLES, PROMPT, SCRIPT, bundled_page, faults, pick, scripted_page, set_number, tab, until
+from visit import EDITOR, EXAMPLES, PROMPT, SCRIPT, faults, pick, scripted_page, set_number, tab, until
 from web import page_app, running
 
 from codegen_ui.gallery import load_gallery
@@ -33,13 +33,13 @@ def address(engine: FakeEngine) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser: Any, address: str, engine: FakeEngine) -> Iterator[Callable[..., Any]]:
-    """Opens the page, in a profile of its own, once its model is there."""
-    contexts: list[Any] = []
+    """Opens the page once its model is there, in a profile of its own where one is described."""
+    opened: list[Any] = []
 
     def open_page(theme: str = "light", **options: Any) -> Any:
-        context = browser.new_context(**(options or DESK))
-        contexts.append(context)
+        context = browser.new_context(**options) if options else browser.contexts[0]
         page = context.new_page()
+        opened.append(context if options else page)
         page.goto(f"{address}/?__theme={theme}")
         page.wait_for_selector("#cg-head [data-tone=ready]", state="attached")
         page.wait_for_selector(".cg-chip")
@@ -47,8 +47,8 @@ def visit(browser: Any, address: str, engine: FakeEngine) -> Iterator[Callable[.
 
     engine.seconds = 0.01
     yield open_page
-    for context in contexts:
-        context.close()
+    for page_or_context in opened:
+        page_or_context.close()
 
 
 def state(page: Any) -> str:
@@ -83,12 +83,6 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Any], theme: str, screen
     page.click("#cg-generate")
     page.locator(".cg-field-error").wait_for()
     assert faults(page) == []
-
-
-@pytest.fixture(scope="module")
-def bundled() -> Iterator[str]:
-    with bundled_page() as found:
-        yield found
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

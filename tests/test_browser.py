@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fake_engine import FakeEngine, wait_until
-from visit import EXAMPLES, PICTURES, SCREENSHOTS, bundled_page, scripted_page
+from visit import EXAMPLES, PICTURES, SCREENSHOTS, scripted_page
 from web import page_app, running
 
 from codegen_ui.checkpoints.progress import Progress
@@ -68,16 +68,8 @@ def slow_engine(playground: Playground) -> Iterator[None]:
     playground.engine.seconds = SECONDS_A_TOKEN
 
 
-@pytest.fixture(scope="module")
-def desk(browser: Any) -> Iterator[Any]:
-    """A browser profile whose cache spares the tests that share it most of a page's loading."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
-
-
 @pytest.fixture
-def visit(browser: Any, desk: Any, playground: Playground) -> Iterator[Callable[..., Any]]:
+def visit(browser: Any, playground: Playground) -> Iterator[Callable[..., Any]]:
     """Opens the page in a new tab; at the end no request may have left for another host, and no script have failed."""
     opened: list[Any] = []
     foreign: list[str] = []
@@ -91,7 +83,7 @@ def visit(browser: Any, desk: Any, playground: Playground) -> Iterator[Callable[
 
     def open_page(query: str = "", address: str = playground.address, **options: Any) -> Any:
         hosts.add(urlsplit(address).netloc)
-        context = browser.new_context(**options) if options else desk
+        context = browser.new_context(**options) if options else browser.contexts[0]
         page = context.new_page()
         opened.append(context if options else page)
         page.on("request", note)
@@ -104,7 +96,7 @@ def visit(browser: Any, desk: Any, playground: Playground) -> Iterator[Callable[
     yield open_page
     for page_or_context in opened:
         page_or_context.close()
-    with_storage = desk.new_page()
+    with_storage = browser.contexts[0].new_page()
     with_storage.goto(f"{playground.address}/theme.css")
     with_storage.evaluate("localStorage.clear()")
     with_storage.close()
@@ -613,13 +605,6 @@ def test_the_queue_cannot_be_bypassed(playground: Playground) -> None:
 
     answer = httpx.post(f"{playground.address}/gradio_api/run/generate", json={"data": ["def f():\n"]})
     assert answer.status_code >= 400
-
-
-@pytest.fixture(scope="module")
-def bundled() -> Iterator[str]:
-    """The real thing: `python app.py --model bundled`, by its address."""
-    with bundled_page() as address:
-        yield address
 
 
 def test_the_bundled_model_writes_code_into_the_page(visit: Any, bundled: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browser import WIDE
 from fake_engine import FakeEngine, serve, wait_until
 from web import page_app, running
 
@@ -27,7 +28,6 @@ EXAMPLES = ROOT / "examples"
 CHECKPOINT = ROOT / "codegen_ui" / "bundled" / "checkpoint" / "model.safetensors"
 PICTURES = EXAMPLES / "screenshots"
 SCREENSHOTS = "CODEGEN_UI_SCREENSHOTS"
-WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 800}
 EDITOR = "#cg-prompt textarea"
 PROMPT = "def total(items):\n"
@@ -58,7 +58,11 @@ def bundled_page(**options: Any) -> Iterator[str]:
 
 @contextmanager
 def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator[Any]:
-    """A fresh visitor's tab. At its end no request may have left for another host, and no script have failed."""
+    """A visitor's tab, with nothing stored. At its end no request may have left for another host, and no script have
+    failed.
+
+    With `options` it is in a browser of its own, else in one that has the page's files already, as after a first visit.
+    """
     foreign: list[str] = []
     broken: list[str] = []
     host = urlsplit(address).netloc
@@ -68,8 +72,10 @@ def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator
         if parts.scheme not in ("data", "blob") and parts.netloc != host:
             foreign.append(request.url)
 
-    context = browser.new_context(**{"viewport": WIDE, **options})
+    context = browser.new_context(**{"viewport": WIDE, **options}) if options else browser.contexts[0]
     page = context.new_page()
+    stored = {"origin": address, "storageTypes": "local_storage,cookies"}
+    context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
     page.on("request", note)
     page.on("pageerror", lambda error: broken.append(str(error)))
     page.goto(f"{address}/{query}")
@@ -78,7 +84,9 @@ def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator
     try:
         yield page
     finally:
-        context.close()
+        if options:
+            context.close()
+        page.close()
     assert foreign == []
     assert broken == []
 
@@ -103,7 +111,8 @@ def set_number(page: Any, field: str, value: float) -> None:
 
 def faults(page: Any, within: str | None = None) -> list[str]:
     """What axe-core finds serious or worse, in the page or one part of it: rule, impact, and where."""
-    found = Axe().run(page, context=within).response["violations"]
+    # Of what is right axe-core would write down each element and the way to it, which takes most of its time.
+    found = Axe().run(page, context=within, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{fault['id']} ({fault['impact']}): {node['target']} {node['html'][:120]}"
         for fault in found
