@@ -21,7 +21,7 @@ FLAGS = [
     "--disable-sync",
 ]
 
-WIDE = {"width": 1280, "height": 900}
+WIDE: Any = {"width": 1280, "height": 900}
 
 
 def find_chromium() -> str | None:

@@ -21,9 +21,8 @@ from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.steps import Cell, RecentSteps, Step
 from codegen_ui.ui.session import Ran
 from codegen_ui.ui.sessions import Sessions
-from codegen_ui.ui.views import lanes_panel
-from codegen_ui.ui.views.lanes import WIDTH, lanes, timeline
-from codegen_ui.ui.views.lanes_panel import LanesPanel, qr
+from codegen_ui.ui.views import lanes as lanes_view
+from codegen_ui.ui.views.lanes import WIDTH, LanesPanel, lanes, qr, timeline
 
 MINE, OTHER = Cell(0, "a", prefill=8), Cell(2, "b", decoded=3, accepted=2)
 STEPS = [
@@ -118,7 +117,7 @@ class Watched:
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    monkeypatch.setattr(lanes_panel, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(lanes_view, "PAUSE_SECONDS", 0.1)
     return Watched(monkeypatch)
 
 

@@ -20,7 +20,7 @@ from codegen_ui.request import FinishReason, GenerationRequest
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import Phase
 from codegen_ui.turns import Places, Waits
-from codegen_ui.ui.panels.turn_panel import describe
+from codegen_ui.ui.panels.box_panel import turn_words
 
 ENDLESS = ("a",) * 10_000
 
@@ -154,6 +154,6 @@ class TestWaits:
 
     def test_the_page_says_it_before_the_click(self) -> None:
         busy = EngineStats(active=8, waiting=3, slots=8)
-        assert describe(busy, 11.2) == "All 8 places are taken and 3 wait: a click now would start in about 12 s."
-        assert describe(busy, None) == "All 8 places are taken and 3 wait: a click now would be 4th in the queue."
-        assert describe(EngineStats(active=7, slots=8), 0.0) == ""
+        assert turn_words(busy, 11.2) == "All 8 places are taken and 3 wait: a click now would start in about 12 s."
+        assert turn_words(busy, None) == "All 8 places are taken and 3 wait: a click now would be 4th in the queue."
+        assert turn_words(EngineStats(active=7, slots=8), 0.0) == ""

@@ -37,13 +37,12 @@ from codegen_ui.ui.inputs import (
 )
 from codegen_ui.ui.page import build_page
 from codegen_ui.ui.panels import box_panel, model_panel
-from codegen_ui.ui.panels.box_panel import BoxPanel
+from codegen_ui.ui.panels.box_panel import BoxPanel, TurnPanel
 from codegen_ui.ui.panels.gallery_panel import GalleryPanel, KeepPanel, gallery_value, slug, sound
 from codegen_ui.ui.panels.model_panel import ModelPanel
 from codegen_ui.ui.panels.prompt_panel import PromptPanel, meter_value
 from codegen_ui.ui.panels.records_panel import COLUMNS, Record, make_record, title_of, to_csv
 from codegen_ui.ui.panels.settings_panel import limits
-from codegen_ui.ui.panels.turn_panel import TurnPanel
 from codegen_ui.ui.sessions import Sessions
 
 SETTINGS = {one.name: one for one in page_settings()}

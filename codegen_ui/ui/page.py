@@ -10,29 +10,25 @@ import gradio as gr
 from codegen_ui.gallery import Example
 from codegen_ui.service import Service
 from codegen_ui.ui.endpoint import add_endpoint
-from codegen_ui.ui.panels.box_panel import BoxPanel
+from codegen_ui.ui.panels.box_panel import BoxPanel, TurnPanel
 from codegen_ui.ui.panels.gallery_panel import GalleryPanel, KeepPanel
 from codegen_ui.ui.panels.link_panel import LinkPanel
-from codegen_ui.ui.panels.live_panel import LivePanel
+from codegen_ui.ui.panels.live_panel import LivePanel, OutputPanel
 from codegen_ui.ui.panels.model_panel import ModelPanel
-from codegen_ui.ui.panels.output_panel import OutputPanel
 from codegen_ui.ui.panels.post_panel import PostPanel
 from codegen_ui.ui.panels.prompt_panel import PromptPanel
 from codegen_ui.ui.panels.records_panel import RecordsPanel
 from codegen_ui.ui.panels.settings_panel import SettingsPanel
-from codegen_ui.ui.panels.turn_panel import TurnPanel
 from codegen_ui.ui.patience import PatientBlocks
 from codegen_ui.ui.sessions import Sessions
 from codegen_ui.ui.theme import make_look
-from codegen_ui.ui.views.again import Again
-from codegen_ui.ui.views.again_panel import TailPanel, TokensPanel
+from codegen_ui.ui.views.again import Again, TailPanel, TokensPanel
 from codegen_ui.ui.views.checks_panel import ChecksPanel, VerdictsPanel
 from codegen_ui.ui.views.code_panel import CodePanel
 from codegen_ui.ui.views.compare import Compares
 from codegen_ui.ui.views.compare_panel import ComparePanel
-from codegen_ui.ui.views.lanes_panel import LanesPanel
-from codegen_ui.ui.views.samples import Grids
-from codegen_ui.ui.views.samples_panel import SamplesPanel
+from codegen_ui.ui.views.lanes import LanesPanel
+from codegen_ui.ui.views.samples import Grids, SamplesPanel
 
 TITLE = "CodeGen Playground"
 

@@ -1,6 +1,8 @@
-"""The box behind the page: device, memory, how busy it is."""
+"""The box behind the page: device, memory, how busy it is; and what that means for a click on Generate now."""
 
 from __future__ import annotations
+
+from humanize import ordinal
 
 from codegen_ui.exactness import exactness
 from codegen_ui.generation import EngineStats, ModelInfo
@@ -24,6 +26,7 @@ TEMPLATE = f"""
 <dl class="cg-small">{"".join(f'<div><dt>{label}</dt><dd data-f="{name}"></dd></div>' for name, label in ITEMS)}</dl>
 <p class="cg-hint cg-exact" data-f="exactness"></p>
 """
+TURN = '<p class="cg-turn" role="note" data-f="turn"></p>'
 
 
 class BoxPanel:
@@ -57,3 +60,32 @@ def describe(info: ModelInfo, stats: EngineStats) -> dict[str, str]:
         "total": f"{stats.generation_tokens_total:,}",
         "exactness": exactness(info),
     }
+
+
+class TurnPanel:
+    """What a click on Generate would mean now: nothing to say while a place is free, else how long the queue is.
+
+    `line` shows plain text, see `value`; whoever looks at the server passes it on (`ModelPanel`)."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.line = drawn({"turn": ""}, TURN, "texts", "cg-turn")
+
+    def value(self, model: str | None) -> dict[str, str]:
+        name = self._service.status(model).name
+        engine = self._service.engines().get(name)
+        if engine is None:
+            return {"turn": ""}
+        stats = engine.stats()
+        return {"turn": turn_words(stats, self._service.waits.before(name, stats))}
+
+
+def turn_words(stats: EngineStats, seconds: float | None) -> str:
+    """'All 8 places are taken and 3 wait: a click now would start in about 12 s.'"""
+    if seconds == 0:
+        return ""
+    waiting = f" and {stats.waiting:,} wait{'s' if stats.waiting == 1 else ''}" if stats.waiting else ""
+    taken = f"All {stats.slots} places are taken{waiting}"
+    if seconds is None:
+        return f"{taken}: a click now would be {ordinal(stats.waiting + 1)} in the queue."
+    return f"{taken}: a click now would start in about {figures.about(seconds)}."

@@ -1,4 +1,4 @@
-"""The figures of the run in progress, moving with it."""
+"""The run in progress: its figures, moving with it, and its text in highlighted lines that the browser patches."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from codegen_ui.ui.widgets import QUIET, drawn
 if TYPE_CHECKING:
     from codegen_ui.ui.panels.prompt_panel import PromptPanel
 
+
 BIG = (("rate", ""), ("ttft", "time to first token"), ("latency", "latency"), ("output", "output tokens"))
 SMALL = (
     ("now", "Tokens/s, last second"),
@@ -30,6 +31,13 @@ SMALL = (
     ("lookup", "Prompt lookup"),
     ("blog", "Blog post's figure: (prompt + output) / latency"),
 )
+OUTPUT = """
+<div class="cg-bar"><h2>Output</h2><span class="cg-legend"><i class="p"></i>prompt<i class="c"></i>completion</span>
+<button type="button" data-act="accept" aria-disabled="true" aria-keyshortcuts="Alt+Enter"
+title="Moves the completion into the prompt: Alt+Enter">Accept</button>
+<button type="button" data-act="copy">Copy</button><button type="button" data-act="download">Download .py</button></div>
+<div class="cg-scroll" tabindex="0" role="region" aria-label="Prompt and completion"><pre><code></code></pre></div>
+"""
 
 
 class LivePanel:
@@ -70,3 +78,10 @@ role="img" aria-label="Output tokens per second over time"><polygon></polygon><p
 <figcaption data-f="peak"></figcaption></figure></div>
 <details class="cg-more" open><summary>All figures</summary><dl class="cg-small">{small}</dl></details>
 """
+
+
+class OutputPanel:
+    """`lines` shows a list of safe HTML strings, one a line."""
+
+    def __init__(self) -> None:
+        self.lines = drawn([], OUTPUT, "output", "cg-output")

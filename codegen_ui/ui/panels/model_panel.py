@@ -9,8 +9,7 @@ import gradio as gr
 from codegen_ui.service import Service
 from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.ui import figures
-from codegen_ui.ui.panels.box_panel import BoxPanel
-from codegen_ui.ui.panels.turn_panel import TurnPanel
+from codegen_ui.ui.panels.box_panel import BoxPanel, TurnPanel
 from codegen_ui.ui.widgets import QUIET, drawn
 
 LOADING_TICK_SECONDS = 0.6

@@ -14,9 +14,8 @@ from codegen_ui.texts import MAX_PROMPT_CHARACTERS, PROMPT
 from codegen_ui.ui import figures
 from codegen_ui.ui.figures import NONE, Live
 from codegen_ui.ui.inputs import Inputs
-from codegen_ui.ui.panels.live_panel import LivePanel
+from codegen_ui.ui.panels.live_panel import LivePanel, OutputPanel
 from codegen_ui.ui.panels.model_panel import ModelPanel
-from codegen_ui.ui.panels.output_panel import OutputPanel
 from codegen_ui.ui.panels.records_panel import RecordsPanel
 from codegen_ui.ui.panels.settings_panel import SettingsPanel
 from codegen_ui.ui.sessions import Lines, Sessions
