@@ -34,7 +34,7 @@ FORMULA = "=cmd|' /C calc'!A0"
 HURT = """() => [window.hit, document.querySelectorAll('[onerror], [src="x"]').length,
   [...document.scripts].filter((one) => one.text.startsWith("window.hit")).length]"""
 SOUND = [None, 0, 0]
-PACK = "async (run) => (await import('/own/codec.js')).pack(run)"
+PACK = "async (run) => (await import('/own/link.js')).pack(run)"
 READ = ("/", "/nothing/{}", "/v1/models/{}", "/own/{}", "/?deep_link={}", "/?{}={}", "/docs?{}")
 
 

@@ -98,7 +98,7 @@ class TestPage:
         with tab(browser, address) as page:
             run = {"prompt": text, "settings": {"seed": 2**53}}
             again = page.evaluate(
-                "async (run) => { const m = await import('/own/codec.js'); return m.unpack(await m.pack(run)); }", run
+                "async (run) => { const m = await import('/own/link.js'); return m.unpack(await m.pack(run)); }", run
             )
             assert again == run
 
@@ -106,7 +106,7 @@ class TestPage:
         with tab(browser, address) as page:
             said = page.evaluate(
                 """async () => {
-                    const { pack, unpack } = await import('/own/codec.js');
+                    const { pack, unpack } = await import('/own/link.js');
                     return unpack(await pack({ prompt: 'x'.repeat(5000000) })).catch((problem) => problem.message);
                 }"""
             )
