@@ -30,13 +30,7 @@ def drawn(value: object, template: str, draw: str, elem_id: str, events: tuple[s
         events: names of events that DRAW may fire: it gets a function for each, which takes the event's data.
     """
     fire = "".join(f", (data) => trigger({event!r}, data)" for event in events)
-    return gr.HTML(
-        value=value,
-        html_template=template,
-        js_on_load=f"codegenUI.{draw}(element, props, watch{fire})",
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
+    return scripted(value, template, f"codegenUI.{draw}(element, props, watch{fire})", elem_id)
 
 
 def drawn_apart(value: object, template: str, part: str, elem_id: str, events: tuple[str, ...] = ()) -> gr.HTML:
@@ -45,13 +39,11 @@ def drawn_apart(value: object, template: str, part: str, elem_id: str, events: t
     Its `start(element, fire)` gives the function that draws a value; `fire` has a function for each of `events`.
     """
     fire = ", ".join(f"{event}: (data) => trigger({event!r}, data)" for event in events)
-    return gr.HTML(
-        value=value,
-        html_template=template,
-        js_on_load=f"codegenUI.part({part!r}, element, props, watch, {{{fire}}})",
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
+    return scripted(value, template, f"codegenUI.part({part!r}, element, props, watch, {{{fire}}})", elem_id)
+
+
+def scripted(value: object, template: str, script: str, elem_id: str) -> gr.HTML:
+    return gr.HTML(value=value, html_template=template, js_on_load=script, apply_default_css=False, elem_id=elem_id)
 
 
 def offers_file(listener: Callable[..., Any], make: Callable[..., Any], inputs: list[Any], *others: Any) -> None:
