@@ -155,7 +155,7 @@ def load_model(checkpoint: Checkpoint, plan: LoadPlan, progress: Progress) -> De
     """The checkpoint's weights on the device."""
     from codegen_ui.engine.decoders import load_decoder
     from codegen_ui.engine.device import resolve_device, resolve_dtype, resolve_quantize, sum_in_full_precision
-    from codegen_ui.engine.fixed.capture import resolve_graphs
+    from codegen_ui.engine.fixed.fixed_steps import resolve_graphs
 
     use_threads(plan.threads)
     sum_in_full_precision()

@@ -24,8 +24,7 @@ from codegen_ui.bundled import CHECKPOINT_DIR
 from codegen_ui.checkpoints.known import SIZES, VARIANTS, shape_of
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.door.gate import Gate
-from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.shapes import kv_bytes_per_token, parameter_count, weights_bytes
+from codegen_ui.engine.model.config import ModelConfig, kv_bytes_per_token, parameter_count, weights_bytes
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.kinds import Switch, Texts
 from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS

@@ -15,8 +15,7 @@ from codegen_ui.bench.lookup import replay, replay_refused
 from codegen_ui.bench.report import Report, markdown
 from codegen_ui.bench.rounds import measure, medians, take_turns
 from codegen_ui.bench.serving import generate_index
-from codegen_ui.engine.speculation.budget import AcceptanceRates
-from codegen_ui.engine.speculation.lookup import EarlierTexts
+from codegen_ui.engine.speculation.lookup import AcceptanceRates, EarlierTexts
 
 
 class Elsewhere:

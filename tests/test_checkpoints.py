@@ -15,8 +15,7 @@ from small_checkpoints import new_layout, old_layout, random_model, write_config
 from transformers import AutoConfig, CodeGenConfig, CodeGenForCausalLM
 
 from codegen_ui.checkpoints import BUNDLED, KNOWN_MODELS, checkpoint, open_checkpoint, parameter_count, required_bytes
-from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.shapes import parameter_shapes
+from codegen_ui.engine.model.config import ModelConfig, parameter_shapes
 from codegen_ui.errors import ModelUnavailable
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from codegen_ui.engine import device, memory
-from codegen_ui.engine.memory import Promise
+from codegen_ui.engine import device
+from codegen_ui.engine.device import Promise
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.linear import int8_available
 from codegen_ui.errors import InvalidInput
@@ -77,7 +77,7 @@ def test_a_containers_limit_is_respected(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("free_gib", "slots"), [(0.1, 1), (2, 3), (100, 8)])
 def test_slots_fill_half_of_the_free_memory(free_gib: float, slots: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_promises", [])
+    monkeypatch.setattr(device, "_promises", [])
     free = int(free_gib * 2**30)
     monkeypatch.setattr(device, "memory", lambda _: device.Memory(free, 2 * free))
     chosen, reason = device.choose_slots(SHAPE_350M, CPU, 20 * 2 * 1024 * 4, "none")
@@ -87,7 +87,7 @@ def test_slots_fill_half_of_the_free_memory(free_gib: float, slots: int, monkeyp
 
 
 def test_what_one_engine_was_promised_is_not_promised_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_promises", [])
+    monkeypatch.setattr(device, "_promises", [])
     monkeypatch.setattr(device, "memory", lambda _: device.Memory(8 * 2**30, 16 * 2**30))
     taken = 2**30
     promise = Promise(5 * 2**30, lambda: taken)

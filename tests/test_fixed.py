@@ -13,8 +13,7 @@ from tiny import Eager, Tiny, tiny
 
 from codegen_ui.engine import assemble
 from codegen_ui.engine.fixed.buckets import MOST_GATHERED, Bucket, Buckets, fill
-from codegen_ui.engine.fixed.capture import Compute, resolve_graphs
-from codegen_ui.engine.fixed.fixed_steps import FixedSteps
+from codegen_ui.engine.fixed.fixed_steps import Compute, FixedSteps, resolve_graphs
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.layout import Segment
 from codegen_ui.errors import InvalidInput

@@ -16,8 +16,7 @@ from fake_engine import wait_until
 from small_checkpoints import random_model
 from tiny import tokenizer
 
-from codegen_ui.engine.fixed.capture import CudaGraphs
-from codegen_ui.engine.fixed.fixed_steps import recorded_steps
+from codegen_ui.engine.fixed.fixed_steps import CudaGraphs, recorded_steps
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel, Segment
@@ -255,7 +254,7 @@ def test_a_closed_engine_gives_its_memory_back() -> None:
 @pytest.mark.parametrize("size", list(LARGE))
 @GRAPHS
 def test_large_models_load_and_serve(size: str, graphs: str) -> None:
-    from codegen_ui.engine.model.shapes import parameter_count, parameter_shapes
+    from codegen_ui.engine.model.config import parameter_count, parameter_shapes
 
     config = ModelConfig(vocab_size=51200, n_positions=2048, **LARGE[size])
     if torch.cuda.mem_get_info()[0] < 2 * parameter_count(config) + 8 * 2**30:

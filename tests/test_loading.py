@@ -14,8 +14,8 @@ from small_checkpoints import new_layout, old_layout
 import codegen_ui
 from codegen_ui import loading
 from codegen_ui.checkpoints import checkpoint
-from codegen_ui.engine import memory
-from codegen_ui.engine.memory import promised
+from codegen_ui.engine import device
+from codegen_ui.engine.device import promised
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.loading import make_loader
 from codegen_ui.service import Service
@@ -164,8 +164,7 @@ def test_memory_that_runs_out_while_loading_is_one_sentence(monkeypatch: pytest.
 
 
 def test_a_second_engine_is_given_what_the_first_was_not_promised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_promises", [])
-    from codegen_ui.engine import device
+    monkeypatch.setattr(device, "_promises", [])
 
     with codegen_ui.load("bundled", prefix_cache_mb=0, slots=4):
         each = 4 * promised() // 16

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import random
 
-from codegen_ui.engine.speculation.budget import ALLOWED_LOSS, FIRST_ALLOWANCE_STEPS, AcceptanceRates, DraftBudget
-from codegen_ui.engine.speculation.lookup import MAX_MATCH, MEMORY_TOKENS, EarlierTexts, Lookup
+from codegen_ui.engine.speculation.lookup import (
+    ALLOWED_LOSS,
+    FIRST_ALLOWANCE_STEPS,
+    MAX_MATCH,
+    MEMORY_TOKENS,
+    AcceptanceRates,
+    DraftBudget,
+    EarlierTexts,
+    Lookup,
+)
 
 
 def lookup(tokens: list[int], memory: EarlierTexts | None = None) -> Lookup:

@@ -10,10 +10,9 @@ from torch import Tensor
 from transformers import CodeGenConfig, CodeGenForCausalLM
 
 from codegen_ui.engine.kv.cache import KVCache
-from codegen_ui.engine.model.activation import gelu_tanh_
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel, Segment
-from codegen_ui.engine.model.linear import int8_available
+from codegen_ui.engine.model.linear import gelu_tanh_, int8_available
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # the models here are too small for two

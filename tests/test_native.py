@@ -33,8 +33,8 @@ reason = compiled.obstacle(CONFIG)
 pytestmark = pytest.mark.skipif(reason is not None, reason=f"not compiled here: {reason}")
 if reason is None:
     from codegen_ui.engine.native import addresses, attend, intrinsics, rows, vectors
+    from codegen_ui.engine.native.gemm import pack
     from codegen_ui.engine.native.model import NativeModel
-    from codegen_ui.engine.native.packed import pack
 
 
 @functools.cache

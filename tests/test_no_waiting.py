@@ -17,8 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from codegen_ui.engine.fixed.buckets import Buckets
-from codegen_ui.engine.fixed.capture import Compute
-from codegen_ui.engine.fixed.fixed_steps import FixedSteps
+from codegen_ui.engine.fixed.fixed_steps import Compute, FixedSteps
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.runner import Runner

@@ -14,7 +14,7 @@ import torch
 from small_checkpoints import random_model, write_tokenizer
 from transformers import CodeGenForCausalLM, CodeGenTokenizer
 
-from codegen_ui.engine.fixed.capture import Compute
+from codegen_ui.engine.fixed.fixed_steps import Compute
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel

@@ -22,8 +22,14 @@ from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, take_turns
 from codegen_ui.bundled.common_code import common_code
 from codegen_ui.engine.host import LocalEngine
-from codegen_ui.engine.speculation.budget import AcceptanceRates, DraftBudget
-from codegen_ui.engine.speculation.lookup import MAX_DRAFT, MAX_MATCH, EarlierTexts, Lookup
+from codegen_ui.engine.speculation.lookup import (
+    MAX_DRAFT,
+    MAX_MATCH,
+    AcceptanceRates,
+    DraftBudget,
+    EarlierTexts,
+    Lookup,
+)
 from codegen_ui.gallery import load_gallery
 from codegen_ui.request import GenerationRequest
 

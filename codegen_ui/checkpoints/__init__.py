@@ -6,7 +6,7 @@ from codegen_ui.checkpoints.checkpoint import BUNDLED, Checkpoint, open_checkpoi
 from codegen_ui.checkpoints.hub_errors import HubRefused
 from codegen_ui.checkpoints.known import KNOWN_MODELS, KnownModel
 from codegen_ui.checkpoints.tokenizer import import_libraries
-from codegen_ui.engine.model.shapes import parameter_count, required_bytes
+from codegen_ui.engine.model.config import parameter_count, required_bytes
 
 __all__ = [
     "BUNDLED",

@@ -11,8 +11,7 @@ from typing import Any
 from codegen_ui.checkpoints.progress import Progress, no_progress
 from codegen_ui.checkpoints.tokenizer import BrokenTokenizer, end_of_text, has_tokenizer, load_tokenizer, read_json
 from codegen_ui.checkpoints.weights import BrokenWeights, LazyWeights
-from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.shapes import parameter_shapes
+from codegen_ui.engine.model.config import ModelConfig, parameter_shapes
 from codegen_ui.errors import ModelUnavailable
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.shapes import kv_bytes_per_token, parameter_count, weights_bytes
+from codegen_ui.engine.model.config import ModelConfig, kv_bytes_per_token, parameter_count, weights_bytes
 
 
 @dataclass(frozen=True)

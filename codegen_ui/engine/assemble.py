@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from codegen_ui.engine.core import EngineCore
 from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.decoders import Cache, Decoder
-from codegen_ui.engine.fixed.capture import capture_for
-from codegen_ui.engine.fixed.fixed_steps import recorded_steps
+from codegen_ui.engine.device import Promise
+from codegen_ui.engine.fixed.fixed_steps import capture_for, recorded_steps
 from codegen_ui.engine.kv.slots import SlotTable
-from codegen_ui.engine.memory import Promise
 from codegen_ui.engine.runner import Runner
 from codegen_ui.engine.scheduler import Scheduler
 from codegen_ui.engine.speculation.drafter import Drafter

@@ -1,15 +1,16 @@
-"""Where the model runs and in which precision: names resolved, memory counted."""
+"""Where the model runs and in which precision: names resolved, memory counted, and what engines were promised of it."""
 
 from __future__ import annotations
 
 import os
 import platform
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from codegen_ui.engine.memory import promised
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.linear import int8_available
 from codegen_ui.errors import InvalidInput
@@ -198,3 +199,40 @@ def _cpu_name() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+class Promise:
+    """Bytes of the main memory that one engine may come to take. Several models in one process must not be promised the
+    same ones.
+
+    Args:
+        most: all of them.
+        taken: tells how many it has by now.
+    """
+
+    def __init__(self, most: int, taken: Callable[[], int]) -> None:
+        self._most = most
+        self._taken = taken
+        with _lock:
+            _promises.append(self)
+
+    @property
+    def open(self) -> int:
+        """What it may still take."""
+        return max(0, self._most - self._taken())
+
+    def end(self) -> None:
+        """The engine is closed. Idempotent."""
+        with _lock:
+            if self in _promises:
+                _promises.remove(self)
+
+
+_lock = threading.Lock()
+_promises: list[Promise] = []
+
+
+def promised() -> int:
+    """Bytes that are free now and promised to engines that run."""
+    with _lock:
+        return sum(promise.open for promise in _promises)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from codegen_ui.engine.speculation.budget import AcceptanceRates, DraftBudget
-from codegen_ui.engine.speculation.lookup import Lookup
+from codegen_ui.engine.speculation.lookup import AcceptanceRates, DraftBudget, Lookup
 from codegen_ui.errors import PlaygroundError
 from codegen_ui.metrics import MetricsRecorder
 from codegen_ui.request import FinishReason, SamplingParams

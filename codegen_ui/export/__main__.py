@@ -11,8 +11,7 @@ from shlex import quote
 from typing import Any, NoReturn
 
 from codegen_ui.checkpoints import open_checkpoint
-from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.shapes import BYTES_PER_VALUE
+from codegen_ui.engine.model.config import BYTES_PER_VALUE, ModelConfig
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.export.verify import verify
 from codegen_ui.export.write import MAX_SHARD_BYTES, check_folder, stored_dtype, write_gptj

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
-from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.shapes import parameter_shapes
+from codegen_ui.engine.model.config import ModelConfig, parameter_shapes
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from humanize import naturalsize
 
 from codegen_ui.checkpoints import Checkpoint
 from codegen_ui.checkpoints.disk import free_bytes
-from codegen_ui.engine.model.shapes import BYTES_PER_VALUE
+from codegen_ui.engine.model.config import BYTES_PER_VALUE
 from codegen_ui.errors import InvalidInput
 from codegen_ui.export.convert import converted, gptj_config, gptj_shapes, plan_shards
 

@@ -16,13 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from codegen_ui.engine.kv.cache import CacheWrites, KVCache
-from codegen_ui.engine.model.activation import gelu_tanh_
 from codegen_ui.engine.model.attention import Attention, attention_of
-from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.config import ModelConfig, parameter_count
 from codegen_ui.engine.model.layout import Segment, lay_out
-from codegen_ui.engine.model.linear import Linear, make_linear
+from codegen_ui.engine.model.linear import Linear, gelu_tanh_, make_linear
 from codegen_ui.engine.model.rotary import Rotary, Rotation
-from codegen_ui.engine.model.shapes import parameter_count
 from codegen_ui.engine.model.weights import LayerWeights, RandomWeights, WeightReader
 
 __all__ = ["CodeGenModel", "Segment"]

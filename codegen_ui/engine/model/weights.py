@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.shapes import parameter_count, parameter_shapes
+from codegen_ui.engine.model.config import ModelConfig, parameter_count, parameter_shapes
 
 MP_NUM = 4
 """CodeGen was trained on four model-parallel shards; `qkv_proj` keeps their order."""

@@ -3,16 +3,20 @@
 A panel is 32 output channels: for every 4 inputs 2 x 16 x 4 bytes, side by side, so that it is read from front to back
 once for up to 8 rows. Activations are stored as 1..255 with 128 in the middle, as the instruction wants one side
 unsigned; the channel's sum of weights times 128 is taken off again. Whole numbers have no rounding, so a row's product
-is the same in any company.
+is the same in any company. `pack` makes a weight's panels, with what the products need beside them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch
 from llvmlite import ir
 from numba import types
+from torch import Tensor
 
 from codegen_ui.engine.native.addresses import take
 from codegen_ui.engine.native.intrinsics import (
@@ -29,11 +33,15 @@ from codegen_ui.engine.native.intrinsics import (
     operation,
     splat,
 )
+from codegen_ui.engine.native.rows import LEVELS, SMALLEST
 from codegen_ui.engine.native.vectors import dot4_lanes
 
 VECTORS = 2
 CHANNELS = VECTORS * LANES
 STEP_BYTES = CHANNELS * 4
+CACHE_LINE = 64
+CHANNELS_AT_ONCE = 4096
+"""Rows of a weight that are quantised together, so that a large one needs no second copy in float32."""
 
 
 def tile(rows: int) -> Any:
@@ -172,3 +180,56 @@ def product(
                     tile_1(x, weights, s, c, b, r, p, column, groups, inputs, adds)
                     row += 1
         first = take(counter, chunk)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A weight `[out, in]` and a bias `[out]`; `out` is rounded up to whole panels, with zeros.
+
+    Attributes:
+        panels: how many.
+        weights: int8 `[panels, in / 4, 32, 4]`.
+        sums, scales, biases: of each channel: the sum of its whole numbers, what a step of them is worth, its bias.
+    """
+
+    panels: int
+    weights: Tensor
+    sums: Tensor
+    scales: Tensor
+    biases: Tensor
+
+    @property
+    def bytes(self) -> int:
+        return sum(t.numel() * t.element_size() for t in (self.weights, self.sums, self.scales, self.biases))
+
+    @property
+    def addresses(self) -> list[int]:
+        """As a table of weights has them."""
+        return [tensor.data_ptr() for tensor in (self.weights, self.sums, self.scales, self.biases)]
+
+
+def pack(weight: Tensor, bias: Tensor) -> Packed:
+    """A weight on a CPU, of any floating dtype, with `in` a multiple of 4; 127 levels a side for each channel."""
+    out, inputs = weight.shape
+    panels = -(-out // CHANNELS)
+    packed = aligned(panels * CHANNELS * inputs).view(panels, inputs // 4, CHANNELS, 4)
+    sums = torch.zeros(panels * CHANNELS, dtype=torch.int32)
+    scales, biases = torch.zeros(panels * CHANNELS), torch.zeros(panels * CHANNELS)
+    biases[:out] = bias
+    for start in range(0, panels * CHANNELS, CHANNELS_AT_ONCE):
+        stop = min(start + CHANNELS_AT_ONCE, panels * CHANNELS)
+        part = torch.zeros(stop - start, inputs)
+        part[: max(0, out - start)] = weight[start:stop]
+        scale = part.abs().amax(dim=1, keepdim=True).clamp_min_(SMALLEST).div_(LEVELS)
+        whole = part.div_(scale).round_().clamp_(-LEVELS, LEVELS).to(torch.int8)
+        scales[start:stop], sums[start:stop] = scale[:, 0], whole.sum(dim=1, dtype=torch.int32)
+        blocks = whole.view(-1, CHANNELS, inputs // 4, 4).transpose(1, 2)
+        packed[start // CHANNELS : stop // CHANNELS].copy_(blocks)
+    return Packed(panels, packed, sums, scales, biases)
+
+
+def aligned(size: int) -> Tensor:
+    """So many bytes, int8, from the beginning of a cache line on; NumPy asks for large pages, PyTorch does not."""
+    memory = np.empty(size + CACHE_LINE, dtype=np.int8)
+    skip = -memory.ctypes.data % CACHE_LINE
+    return torch.from_numpy(memory[skip : skip + size])

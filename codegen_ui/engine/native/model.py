@@ -15,14 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.config import ModelConfig, parameter_count
 from codegen_ui.engine.model.layout import Segment, check_segments
 from codegen_ui.engine.model.rotary import angle_table
-from codegen_ui.engine.model.shapes import parameter_count
 from codegen_ui.engine.model.weights import LayerWeights, RandomWeights, WeightReader
 from codegen_ui.engine.native.cache import ByteCache
 from codegen_ui.engine.native.compiled import step_address
-from codegen_ui.engine.native.packed import Packed, pack
+from codegen_ui.engine.native.gemm import Packed, pack
 from codegen_ui.engine.native.team import run
 from codegen_ui.engine.native.workspace import Workspace
 

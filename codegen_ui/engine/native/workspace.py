@@ -13,8 +13,7 @@ from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.layout import Segment
 from codegen_ui.engine.native.arguments import PARTS, Argument
 from codegen_ui.engine.native.cache import BLOCK, ByteCache
-from codegen_ui.engine.native.gemm import CHANNELS
-from codegen_ui.engine.native.packed import CACHE_LINE, aligned
+from codegen_ui.engine.native.gemm import CACHE_LINE, CHANNELS, aligned
 
 Table = npt.NDArray[np.int64]
 TILE_ROWS = 8

@@ -6,8 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from codegen_ui.engine.costs import StepCosts
 from codegen_ui.engine.sequence import SequenceState
-from codegen_ui.engine.speculation.budget import AcceptanceRates, DraftBudget
-from codegen_ui.engine.speculation.lookup import MAX_DRAFT, NOTHING, Draft, EarlierTexts, Lookup
+from codegen_ui.engine.speculation.lookup import (
+    MAX_DRAFT,
+    NOTHING,
+    AcceptanceRates,
+    Draft,
+    DraftBudget,
+    EarlierTexts,
+    Lookup,
+)
 
 MAX_DRAFTING = 4
 """Above this many decoding streams, the rows that drafts would take are better left to the streams themselves."""
