@@ -1,15 +1,24 @@
-"""When a model whose engine ended by a fault is loaded again by itself."""
+"""A model whose engine ended by a fault, or whose step never ends, is loaded again by itself."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from codegen_ui.service import Service
+
+logger = logging.getLogger(__name__)
 
 RELOAD_SECONDS = (5.0, 20.0, 60.0, 300.0)
 """How long it waits: the first time, the second, ..."""
 SOUND_SECONDS = 600.0
 """An engine that served for so long was sound: its fault counts as the first."""
+LOOK_SECONDS = 1.0
 
 
 class Reloads:
@@ -60,3 +69,27 @@ class Reloads:
     def close(self) -> None:
         for name in tuple(self._timers):
             self.cancel(name)
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An engine that computes step by step."""
+
+    @property
+    def step_seconds(self) -> float:
+        """How long the step that runs has lasted; 0 between two."""
+        ...
+
+    def give_up(self, reason: str) -> None:
+        """End what runs with an error, from another thread, and be of no more use: the engine's own does not answer."""
+        ...
+
+
+async def watch(service: Service, step_seconds: float, look_seconds: float = LOOK_SECONDS) -> None:
+    """Give up engines whose step lasts longer than `step_seconds`, until cancelled; the service loads them anew."""
+    while True:
+        await asyncio.sleep(look_seconds)
+        for name, engine in service.engines().items():
+            if isinstance(engine, Watched) and engine.step_seconds > step_seconds:
+                logger.error("%s: a step has not ended within %g s; the engine is given up", name, step_seconds)
+                await asyncio.to_thread(engine.give_up, f"a step has not ended within {step_seconds:g} s")

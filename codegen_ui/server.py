@@ -21,22 +21,22 @@ from fastapi import FastAPI
 from codegen_ui import api
 from codegen_ui.announce import Announcer, place, say
 from codegen_ui.collector import spare, uncollected
+from codegen_ui.door.bodies import Envelopes
 from codegen_ui.door.connections import PatientProtocol
 from codegen_ui.door.door import Door, Rules
-from codegen_ui.door.envelope import Envelopes
 from codegen_ui.door.gate import Gate, read_keys, read_users
 from codegen_ui.door.hosts import known_hosts
 from codegen_ui.escaping import LineFormatter
 from codegen_ui.gallery import load_gallery
 from codegen_ui.listen import address_of, bind, is_loopback
 from codegen_ui.options import Options
+from codegen_ui.reloads import watch
 from codegen_ui.service import Loader, Service
 from codegen_ui.status import ModelStatus, Phase
 from codegen_ui.table import Option, rows
 from codegen_ui.ui.assets import add_assets
 from codegen_ui.ui.front import Front
 from codegen_ui.ui.page import Page, build_page
-from codegen_ui.watchdog import watch
 
 logger = logging.getLogger(__name__)
 

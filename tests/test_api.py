@@ -498,7 +498,7 @@ def test_a_client_that_hangs_up_frees_its_slot(url: str, engine: FakeEngine, str
 def test_a_stream_that_waits_is_kept_alive_by_comments(
     url: str, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codegen_ui.api.stream.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("codegen_ui.api.completions.HEARTBEAT_SECONDS", 0.05)
     engine.seconds = 0.2
     text = post(url, stream=True, max_tokens=1).text
     assert text.startswith(": waiting\n\n")

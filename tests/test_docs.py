@@ -12,7 +12,7 @@ from documents import READMES, ROOT, Block, blocks, run
 
 from codegen_ui import readme
 from codegen_ui.bench.app_process import AppProcess
-from codegen_ui.door.routes import is_open
+from codegen_ui.door.door import is_open
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = [block for path in READMES for block in blocks(path)]

@@ -16,10 +16,10 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
+from codegen_ui.door.answers import HEADERS
 from codegen_ui.door.bodies import MAX_BODY_BYTES
 from codegen_ui.door.door import Door, Rules
 from codegen_ui.door.gate import FAILURES_A_MINUTE, Gate, read_users
-from codegen_ui.door.headers import HEADERS
 from codegen_ui.door.hosts import Hosts, known_hosts
 from codegen_ui.door.users import main as write_user
 from codegen_ui.door.users import write_user as add_user

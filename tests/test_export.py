@@ -16,7 +16,7 @@ from small_checkpoints import new_layout, old_layout
 from transformers import AutoModelForCausalLM, AutoTokenizer, CodeGenForCausalLM
 
 from codegen_ui.checkpoints import KNOWN_MODELS, open_checkpoint
-from codegen_ui.export import write
+from codegen_ui.export import convert
 from codegen_ui.export.__main__ import VLLM_CPU_HEADS, main
 from codegen_ui.export.convert import gptj_shapes, plan_shards
 from codegen_ui.export.verify import NotEqual, verify
@@ -186,7 +186,7 @@ def test_a_disk_without_room_is_noticed_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new_layout(tmp_path / "source")
-    monkeypatch.setattr(write, "free_bytes", lambda folder: 10)
+    monkeypatch.setattr(convert, "free_bytes", lambda folder: 10)
     assert run("--model", tmp_path / "source", "--out", tmp_path / "out") == 2
     assert "10 Bytes are" in capsys.readouterr().err
 

@@ -32,11 +32,11 @@ from codegen_ui.door.connections import PatientProtocol
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.listen import address_of, bind
 from codegen_ui.loading import make_loader
+from codegen_ui.reloads import Watched
 from codegen_ui.request import GenerationRequest
 from codegen_ui.server import Server
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import ModelStatus, Phase
-from codegen_ui.watchdog import Watched
 
 ROOT = Path(__file__).parent.parent
 BODY = {"prompt": "x", "max_tokens": 100, "ignore_eos": True, "stream": True}
@@ -147,7 +147,7 @@ class TestSignals:
             "del sys.modules['signal']\n"
             "runpy.run_path('app.py', run_name='__main__')\n"
         )
-        modules = ("signal", "codegen_ui", "codegen_ui.main", "codegen_ui.command_line", "gradio", "codegen_ui.server")
+        modules = ("signal", "codegen_ui", "codegen_ui.main", "codegen_ui.options", "gradio", "codegen_ui.server")
         for module in modules:
             out = subprocess.run(
                 [sys.executable, "-c", code],

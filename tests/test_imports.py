@@ -49,9 +49,9 @@ def test_transformers_is_met_in_few_places(module: str) -> None:
     assert not uses(module, "transformers")
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m not in ("main.py", "server.py")])
-def test_the_command_line_is_read_by_the_command_and_the_server_alone(module: str) -> None:
-    assert not uses(module, "codegen_ui.command_line")
+@pytest.mark.parametrize("module", MODULES)
+def test_the_command_line_is_read_by_the_command_alone(module: str) -> None:
+    assert not uses(module, "codegen_ui.main")
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("bundled/")] + SERVED_OF_BUNDLED)

@@ -25,9 +25,9 @@ from codegen_ui.post import (
     post_request,
     remarks,
     to_csv,
+    to_svg,
     what_ran,
 )
-from codegen_ui.post_chart import to_svg
 from codegen_ui.request import FinishReason, StopAt
 from codegen_ui.ui.panels.post_panel import PostPanel, Shown
 from codegen_ui.ui.sessions import Sessions

@@ -16,7 +16,7 @@ from codegen_ui.kinds import Number
 from codegen_ui.metrics import GenerationMetrics, State
 from codegen_ui.readme import settings_table
 from codegen_ui.remote.backend import Backend, Served
-from codegen_ui.remote.info import unsupported
+from codegen_ui.remote.pool import unsupported
 from codegen_ui.remote.wire import KNOWN, Abilities, completion_body
 from codegen_ui.request import FinishReason, GenerationRequest, StopAt, page_settings
 from codegen_ui.table import setting

@@ -15,10 +15,10 @@ from tiny import tiny
 from codegen_ui.api.operations import why_not_ready
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.errors import GenerationFailed
+from codegen_ui.reloads import watch
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Loaded, Service
 from codegen_ui.status import Phase
-from codegen_ui.watchdog import watch
 
 STEP_SECONDS, LOOK_SECONDS = 0.5, 0.05
 

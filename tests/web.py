@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from codegen_ui import api
+from codegen_ui.door.answers import with_headers
 from codegen_ui.door.door import Door, Rules
 from codegen_ui.door.gate import Gate
-from codegen_ui.door.headers import with_headers
 from codegen_ui.gallery import Example
 from codegen_ui.listen import listen
 from codegen_ui.options import Options

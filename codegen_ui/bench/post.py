@@ -18,10 +18,10 @@ from codegen_ui.post import (
     post_request,
     remarks,
     to_csv,
+    to_svg,
     values,
     what_ran,
 )
-from codegen_ui.post_chart import to_svg
 
 
 def run(options: argparse.Namespace, report: Report) -> None:

@@ -19,9 +19,8 @@ from typing import TypeVar
 
 from humanize import naturalsize
 
-from codegen_ui.checkpoints.disk import free_bytes, no_room
 from codegen_ui.checkpoints.hub_errors import HubRefused, download_failure, explain
-from codegen_ui.checkpoints.progress import ByteCounter, Progress
+from codegen_ui.checkpoints.progress import ByteCounter, Progress, free_bytes, no_room
 from codegen_ui.checkpoints.tokenizer import TOKENIZER_FILES
 from codegen_ui.checkpoints.weights import BrokenWeights, weight_files
 from codegen_ui.errors import ModelUnavailable

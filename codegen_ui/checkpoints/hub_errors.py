@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 from typing import Any
 
-from codegen_ui.checkpoints.disk import free_bytes, no_room
+from codegen_ui.checkpoints.progress import free_bytes, no_room
 from codegen_ui.errors import ModelUnavailable
 
 

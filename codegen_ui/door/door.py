@@ -1,22 +1,23 @@
-"""What a request passes, in this order: trusted proxies, the host's name, the rate, the list of routes, the gate."""
+"""What a request passes, in this order: trusted proxies, the host's name, the rate, the list of routes, the gate.
+
+Which routes are open at all is listed here: Gradio brings many more than this page uses, and every release may bring
+others.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from codegen_ui.door.answers import Refusal, header, path_of
-from codegen_ui.door.bodies import bounded, read, with_body
-from codegen_ui.door.envelope import Envelopes, with_blame
+from codegen_ui.door.answers import Refusal, header, path_of, with_headers
+from codegen_ui.door.bodies import Envelopes, bounded, read, with_blame, with_body
 from codegen_ui.door.gate import Gate
-from codegen_ui.door.headers import with_headers
 from codegen_ui.door.hosts import Hosts, known_hosts
-from codegen_ui.door.rates import Rate
-from codegen_ui.door.routes import is_api, is_open, is_operations, is_static
-from codegen_ui.door.visitors import Proxies, visitor_of
+from codegen_ui.door.visitors import Proxies, Rate, visitor_of
 from codegen_ui.escaping import quoted
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,20 @@ PROBES = ("/healthz", "/readyz")
 """Asked by machines that have no credentials and must not be refused."""
 LINES_A_MINUTE = 6
 """Refusals of one visitor that are logged: a flood of requests must not become a flood of lines."""
+API = r"/v1(/.*)?|/tokenize"
+OPERATIONS = r"/healthz|/readyz|/metrics|/docs|/openapi\.json"
+FILES = (
+    r"/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json|/pwa_icon(/\w+)?"
+    r"|/(assets|static|svelte|own)/[\w./+@~-]{1,300}"
+)
+READ = (
+    r"/|/config/?|/gradio_api/(info/?|app_id/?|theme\.css|startup-events|queue/data)"
+    r"|/gradio_api/(heartbeat|call/generate)/[\w-]{1,64}"
+)
+WRITE = r"/gradio_api/(queue/join|run/predict/?|reset/?|cancel|call/generate/?)"
+
+_api, _operations, _static = re.compile(API), re.compile(OPERATIONS), re.compile(FILES)
+_read, _write = re.compile(f"{FILES}|{READ}"), re.compile(WRITE)
 
 
 @dataclass(frozen=True)
@@ -118,3 +133,27 @@ class Door:
             "refused visitor=%s method=%s path=%s status=%d code=%s",
             visitor, quoted(scope["method"][:20]), quoted(scope["path"][:200]), refusal.status_code, refusal.code,
         )  # fmt: skip
+
+
+def is_open(method: str, path: str) -> bool:
+    """Whether the page, the API or an operator has a use for that route.
+
+    The API says itself, in its own shape, what it has not.
+    """
+    if is_api(path) or is_operations(path):
+        return True
+    wanted = _read if method in ("GET", "HEAD") else _write if method == "POST" else None
+    return wanted is not None and wanted.fullmatch(path) is not None and ".." not in path
+
+
+def is_api(path: str) -> bool:
+    return _api.fullmatch(path) is not None
+
+
+def is_operations(path: str) -> bool:
+    return _operations.fullmatch(path) is not None
+
+
+def is_static(path: str) -> bool:
+    """Files that are the same for everybody."""
+    return _static.fullmatch(path) is not None

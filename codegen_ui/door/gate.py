@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from codegen_ui.door.answers import Refusal
-from codegen_ui.door.rates import Rate
+from codegen_ui.door.visitors import Rate
 from codegen_ui.errors import InvalidInput
 
 FAILURES_A_MINUTE = 10

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from codegen_ui.checkpoints import open_checkpoint
 from codegen_ui.engine.model.config import BYTES_PER_VALUE, ModelConfig
 from codegen_ui.errors import InvalidInput, PlaygroundError
+from codegen_ui.export.convert import MAX_SHARD_BYTES, check_folder, stored_dtype, write_gptj
 from codegen_ui.export.verify import verify
-from codegen_ui.export.write import MAX_SHARD_BYTES, check_folder, stored_dtype, write_gptj
 from codegen_ui.kinds import Number
 
 VLLM_CPU_HEADS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)

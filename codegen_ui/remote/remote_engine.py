@@ -17,8 +17,7 @@ from codegen_ui.errors import Busy, GenerationFailed, InvalidInput, PlaygroundEr
 from codegen_ui.generation import EngineStats, ModelInfo
 from codegen_ui.remote.backend import Backend
 from codegen_ui.remote.exchange import lost_connection
-from codegen_ui.remote.info import check_abilities, model_info
-from codegen_ui.remote.pool import Pool
+from codegen_ui.remote.pool import Pool, check_abilities, model_info
 from codegen_ui.remote.remote_generation import RemoteGeneration
 from codegen_ui.request import FinishReason, GenerationRequest
 

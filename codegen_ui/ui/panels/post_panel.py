@@ -19,9 +19,9 @@ from codegen_ui.post import (
     post_request,
     remarks,
     to_csv,
+    to_svg,
     what_ran,
 )
-from codegen_ui.post_chart import to_svg
 from codegen_ui.service import Service
 from codegen_ui.ui import figures
 from codegen_ui.ui.panels.model_panel import ModelPanel
