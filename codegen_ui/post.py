@@ -161,7 +161,8 @@ def remarks(runs: Sequence[PostRun]) -> tuple[str, ...]:
 
 
 def to_svg(runs: Sequence[PostRun], info: ModelInfo) -> str:
-    """A chart that stands for itself: its own background, any system's fonts, nothing loaded from elsewhere."""
+    """Bars of latency and throughput, here and as the post prints them, in a chart that stands for itself: its own
+    background, any system's fonts, nothing loaded from elsewhere."""
     here = what_ran(info)
     panels = [
         panel(0, "Latency, seconds", runs, lambda run: (run.metrics.latency_seconds, run.printed.latency_seconds)),

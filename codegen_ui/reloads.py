@@ -86,7 +86,10 @@ class Watched(Protocol):
 
 
 async def watch(service: Service, step_seconds: float, look_seconds: float = LOOK_SECONDS) -> None:
-    """Give up engines whose step lasts longer than `step_seconds`, until cancelled; the service loads them anew."""
+    """Give up engines whose step lasts longer than `step_seconds`, until cancelled; the service loads them anew.
+
+    Such a step never ends: of a device that hangs, or of a library that waits for itself.
+    """
     while True:
         await asyncio.sleep(look_seconds)
         for name, engine in service.engines().items():

@@ -10,10 +10,9 @@ import pytest
 from small_checkpoints import new_layout
 
 from codegen_ui.bench.__main__ import COMMANDS, build_parser, main
-from codegen_ui.bench.apart import Apart
 from codegen_ui.bench.lookup import replay, replay_refused
 from codegen_ui.bench.report import Report, markdown
-from codegen_ui.bench.rounds import measure, medians, take_turns
+from codegen_ui.bench.rounds import Apart, measure, medians, take_turns
 from codegen_ui.bench.serving import generate_index
 from codegen_ui.engine.speculation.lookup import AcceptanceRates, EarlierTexts
 

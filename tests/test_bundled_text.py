@@ -16,22 +16,32 @@ from codegen_ui.bundled.common_code import common_code
 from codegen_ui.bundled.compression import HELD_OUT
 from codegen_ui.bundled.corpus import HELD_OUT_PACKAGES, Guard
 from codegen_ui.bundled.drills import drill
-from codegen_ui.bundled.english import plain_english
 from codegen_ui.bundled.evaluate import asserted
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
-from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, standing
 from codegen_ui.bundled.loose import loose_drill
 from codegen_ui.bundled.naming import TAKEN, distinct, pieces, stitched
 from codegen_ui.bundled.objects import class_parts
-from codegen_ui.bundled.overlap import drop_overlapping, shared_runs, words_in
 from codegen_ui.bundled.phrasing import request, sentence, third_person, wrap
 from codegen_ui.bundled.realcode import WHEELS, describe_package, documents, fetch_packages
 from codegen_ui.bundled.sandbox import network_namespace, run_program
 from codegen_ui.bundled.scripts import script_parts
 from codegen_ui.bundled.states import state_class
 from codegen_ui.bundled.store import read_documents
-from codegen_ui.bundled.suite import SuiteTask, load_suite
+from codegen_ui.bundled.suite import (
+    Opening,
+    SuiteTask,
+    as_program,
+    drop_overlapping,
+    guarded,
+    load_first_things,
+    load_suite,
+    loops,
+    shared_runs,
+    standing,
+    words_in,
+)
+from codegen_ui.bundled.surroundings import plain_english
 from codegen_ui.bundled.task import Task, load_tasks, parse_task
 from codegen_ui.bundled.variant import make_variant, rename
 from codegen_ui.bundled.writer import write_textbook

@@ -14,10 +14,10 @@ from transformers import CodeGenForCausalLM, CodeGenTokenizer
 from codegen_ui.bundled.blend import blend
 from codegen_ui.bundled.blend import main as blend_main
 from codegen_ui.bundled.card import write_card
+from codegen_ui.bundled.compression import ByteNgram
 from codegen_ui.bundled.export import export_checkpoint, load_state, plot_losses, read_log
 from codegen_ui.bundled.model import Shape, TrainingModel, load_codegen_state, to_codegen_state
 from codegen_ui.bundled.muon import Muon, orthogonalise
-from codegen_ui.bundled.ngram import ByteNgram
 from codegen_ui.bundled.plan import Plan, batch_at, window_multiple
 from codegen_ui.bundled.sandbox import network_namespace, run_program
 from codegen_ui.bundled.store import TokenStream, read_documents, write_documents

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
-from codegen_ui.bench.apart import Apart
 from codegen_ui.bench.bench_model import bench_model
 from codegen_ui.bench.contenders import Contender, Generate, make_ours
 from codegen_ui.bench.report import Report, say
-from codegen_ui.bench.rounds import measure, median_rates
+from codegen_ui.bench.rounds import Apart, measure, median_rates
 
 DYNAMIC, STATIC = "generate", "generate, static and compiled"
 EAGER, GRAPHS = "ours", "ours, CUDA graphs"

@@ -1,4 +1,4 @@
-"""OpenVINO's side of the comparison, for the Python of an environment that has it; `openvino.py` starts and asks it.
+"""OpenVINO's side of the comparison, for the Python of an environment that has it; `peers.py` starts and asks it.
 
 It answers a line of JSON, `{"prompts": [[...]], "new_tokens": 64}`, with another, `{"tokens": 512, "seconds": 1.2}`.
 The first line that it writes is `{"ready": true}`. Nothing of this project is imported here.

@@ -18,11 +18,20 @@ from pathlib import Path
 from tqdm import tqdm
 
 from codegen_ui.bundled import DEFAULT_WORK
-from codegen_ui.bundled.first_things import Opening, guarded, load_first_things, standing
-from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, drop_overlapping, words_in
 from codegen_ui.bundled.realcode import Package, describe_package, documents, fetch_packages
 from codegen_ui.bundled.store import read_documents, write_documents
-from codegen_ui.bundled.suite import load_suite
+from codegen_ui.bundled.suite import (
+    LONG_RUN,
+    NEW_RUN,
+    SHORT_RUN,
+    Opening,
+    drop_overlapping,
+    guarded,
+    load_first_things,
+    load_suite,
+    standing,
+    words_in,
+)
 from codegen_ui.bundled.writer import write_textbook
 from codegen_ui.gallery import load_gallery
 

@@ -19,11 +19,23 @@ from codegen_ui import Engine, GenerationRequest
 from codegen_ui.bundled import CHECKPOINT_DIR, DEFAULT_WORK
 from codegen_ui.bundled.completion import complete, load, tokens_per_second
 from codegen_ui.bundled.compression import PARTS, compression
-from codegen_ui.bundled.first_things import Opening, as_program, guarded, load_first_things, loops, standing
-from codegen_ui.bundled.overlap import LONG_RUN, NEW_RUN, SHORT_RUN, shared_runs, words_in
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
-from codegen_ui.bundled.suite import SuiteTask, load_suite
+from codegen_ui.bundled.suite import (
+    LONG_RUN,
+    NEW_RUN,
+    SHORT_RUN,
+    Opening,
+    SuiteTask,
+    as_program,
+    guarded,
+    load_first_things,
+    load_suite,
+    loops,
+    shared_runs,
+    standing,
+    words_in,
+)
 from codegen_ui.gallery import Example, load_gallery
 
 SAMPLE_TEMPERATURE = 0.8

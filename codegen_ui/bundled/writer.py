@@ -8,16 +8,14 @@ import random
 import re
 
 from codegen_ui.bundled import phrasing
-from codegen_ui.bundled.docstrings import docstring
 from codegen_ui.bundled.drills import drill
-from codegen_ui.bundled.english import examples, plain_english, title
 from codegen_ui.bundled.everyday import everyday_tasks
 from codegen_ui.bundled.families import family_tasks
-from codegen_ui.bundled.followups import main_block, tests
 from codegen_ui.bundled.loose import loose_drill
 from codegen_ui.bundled.objects import class_parts
 from codegen_ui.bundled.scripts import script_parts
 from codegen_ui.bundled.states import state_class
+from codegen_ui.bundled.surroundings import docstring, examples, main_block, plain_english, tests, title
 from codegen_ui.bundled.task import Task, indent, load_tasks, split_list
 from codegen_ui.bundled.variant import Variant, definition, make_variant, rename, simple_calls
 
