@@ -6,7 +6,7 @@ To add an option, add a row to the class that it belongs to:
 
 and read it where it matters: the engine has its `EngineOptions`, the server the whole `Options`. The row makes
 `--batch N`, `CODEGEN_UI_BATCH`, the library's `load(batch=...)` (of `LoadOptions` and `EngineOptions`) and what
-they refuse. `python -m codegen_ui.readme` then writes the tables of the READMEs anew; a test tells if it was forgotten.
+they refuse. `python -m tests.readme` then writes the tables of the READMEs anew; a test tells if it was forgotten.
 
 Kinds are in `kinds.py`; a new one needs a `limit` in words and a `check`. `only="local"` is for what has no meaning
 where the servers of `--backend-url` generate, `only="remote"` for what has none elsewhere: typed there, it is refused.

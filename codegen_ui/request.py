@@ -3,7 +3,7 @@
 The one table of settings. To add one, add a row to the class that it belongs to, and use it where it matters (the
 sampler has its `SamplingParams`, everybody else the whole `GenerationRequest`). The row makes its check, its widget,
 the API's argument and its schema, its field of example files, its column in the list of runs, what remote servers are
-sent, and, by `python -m codegen_ui.readme`, its line in the README; see `table.Setting` for what a row says.
+sent, and, by `python -m tests.readme`, its line in the README; see `table.Setting` for what a row says.
 """
 
 from __future__ import annotations

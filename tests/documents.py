@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen_ui.readme import readmes
+from readme import readmes
 
 ROOT = Path(__file__).parent.parent
 READMES = sorted(path.relative_to(ROOT) for path in readmes())

@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
+from readme import options_table
 
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.kinds import Number, Switch, Texts
 from codegen_ui.main import build_command, read_command_line, read_options
 from codegen_ui.options import DEFAULT_MODEL, GROUPS, Options
-from codegen_ui.readme import options_table
 from codegen_ui.table import Checked, Option, row, rows
 
 ROOT = Path(__file__).parent.parent

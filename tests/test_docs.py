@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import readme
 from documents import READMES, ROOT, Block, blocks, run
 
-from codegen_ui import readme
 from codegen_ui.bench.app_process import AppProcess
 from codegen_ui.door.door import is_open
 
@@ -21,7 +21,7 @@ BLOCKS = [block for path in READMES for block in blocks(path)]
 @pytest.mark.parametrize("path", READMES, ids=str)
 def test_its_tables_are_those_of_the_code(path: Path) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
-    assert readme.renew(text) == text, "python -m codegen_ui.readme writes the tables anew"
+    assert readme.renew(text) == text, "python -m tests.readme writes the tables anew"
 
 
 def test_every_table_of_the_code_is_in_a_readme() -> None:

@@ -8,13 +8,13 @@ from datetime import datetime, timezone
 import gradio as gr
 import pytest
 from fake_engine import FakeEngine, serve
+from readme import settings_table
 
 from codegen_ui.api.arguments import Body, with_settings
 from codegen_ui.errors import InvalidInput
 from codegen_ui.generation import ModelInfo, Snapshot
 from codegen_ui.kinds import Number
 from codegen_ui.metrics import GenerationMetrics, State
-from codegen_ui.readme import settings_table
 from codegen_ui.remote.backend import Backend, Served
 from codegen_ui.remote.pool import unsupported
 from codegen_ui.remote.wire import KNOWN, Abilities, completion_body

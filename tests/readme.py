@@ -1,4 +1,4 @@
-"""The tables of the READMEs that have a source in the code: `python -m codegen_ui.readme` writes them anew.
+"""The tables of the READMEs that have a source in the code: `python -m tests.readme` writes them anew.
 
 A README holds a table between two comments, and a test compares:
 
