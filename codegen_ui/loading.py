@@ -16,16 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from humanize import naturalsize
 
-from codegen_ui.checkpoints import (
-    BUNDLED,
-    HubRefused,
-    import_libraries,
-    open_checkpoint,
-    parameter_count,
-    required_bytes,
-)
+from codegen_ui.checkpoints import BUNDLED, HubRefused, import_libraries, open_checkpoint
 from codegen_ui.checkpoints.progress import Progress, no_progress
-from codegen_ui.engine.model.config import ModelConfig
+from codegen_ui.engine.model.config import ModelConfig, parameter_count, required_bytes
 from codegen_ui.engine.threads import in_own_thread, use_threads
 from codegen_ui.errors import InvalidInput, ModelUnavailable
 from codegen_ui.generation import ModelInfo

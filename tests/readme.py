@@ -21,10 +21,16 @@ from prometheus_client.metrics_core import Metric
 
 from codegen_ui import api
 from codegen_ui.bundled import CHECKPOINT_DIR
-from codegen_ui.checkpoints.known import SIZES, VARIANTS, shape_of
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.door.gate import Gate
-from codegen_ui.engine.model.config import ModelConfig, kv_bytes_per_token, parameter_count, weights_bytes
+from codegen_ui.engine.model.config import (
+    SIZES,
+    ModelConfig,
+    kv_bytes_per_token,
+    parameter_count,
+    shape_of,
+    weights_bytes,
+)
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.kinds import Switch, Texts
 from codegen_ui.options import ENVIRONMENT_PREFIX, GROUPS
@@ -34,6 +40,7 @@ from codegen_ui.table import Option, Setting, rows
 from codegen_ui.texts import PROMPT
 
 ROOT = Path(__file__).parent.parent
+VARIANTS = ("nl", "multi", "mono")
 BLOCK = re.compile(r"(?P<begin><!-- table: (?P<name>[\w ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL)
 
 

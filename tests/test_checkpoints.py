@@ -14,8 +14,16 @@ from safetensors.torch import save_file
 from small_checkpoints import new_layout, old_layout, random_model, write_config
 from transformers import AutoConfig, CodeGenConfig, CodeGenForCausalLM
 
-from codegen_ui.checkpoints import BUNDLED, KNOWN_MODELS, checkpoint, open_checkpoint, parameter_count, required_bytes
-from codegen_ui.engine.model.config import ModelConfig, parameter_shapes
+from codegen_ui.checkpoints import BUNDLED, checkpoint, open_checkpoint
+from codegen_ui.engine.model.config import (
+    SIZES,
+    ModelConfig,
+    parameter_count,
+    parameter_shapes,
+    required_bytes,
+    shape_of,
+    weights_bytes,
+)
 from codegen_ui.errors import ModelUnavailable
 
 
@@ -254,9 +262,9 @@ def test_bundled_means_the_folder_in_the_package(tmp_path: Path, monkeypatch: py
         open_checkpoint(BUNDLED)
 
 
-@pytest.mark.parametrize("model", KNOWN_MODELS, ids=lambda model: model.name)
-def test_the_published_shapes_have_the_tensors_that_transformers_gives_them(model: object) -> None:
-    config = next(known for known in KNOWN_MODELS if known is model).config
+@pytest.mark.parametrize("size", SIZES)
+def test_the_published_shapes_have_the_tensors_that_transformers_gives_them(size: str) -> None:
+    config = shape_of(size)
     theirs = CodeGenConfig(
         **{name: getattr(config, name) for name in ("vocab_size", "n_positions", "n_embd", "n_layer")}
     )
@@ -267,15 +275,15 @@ def test_the_published_shapes_have_the_tensors_that_transformers_gives_them(mode
     assert parameter_count(config) == sum(p.numel() for p in reference.parameters())
 
 
-def test_there_are_twelve_published_models_of_known_weight() -> None:
-    fp16 = {model.name: model.weights_bytes("float16") / 2**30 for model in KNOWN_MODELS}
-    assert len(fp16) == 12
-    assert fp16["Salesforce/codegen-350M-mono"] == pytest.approx(0.66, abs=0.01)
-    assert fp16["Salesforce/codegen-16B-nl"] == pytest.approx(29.9, abs=0.1)
+def test_the_published_sizes_are_of_known_weight() -> None:
+    fp16 = {size: weights_bytes(shape_of(size), "float16") / 2**30 for size in SIZES}
+    assert list(fp16) == ["350M", "2B", "6B", "16B"]
+    assert fp16["350M"] == pytest.approx(0.66, abs=0.01)
+    assert fp16["16B"] == pytest.approx(29.9, abs=0.1)
 
 
 def test_int8_needs_less_than_half_the_memory_of_float32() -> None:
-    config = KNOWN_MODELS[-1].config
+    config = shape_of("16B")
     assert required_bytes(config, "float32", quantize="int8") < 0.5 * required_bytes(config, "float32")
 
 

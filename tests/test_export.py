@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from small_checkpoints import new_layout, old_layout
 from transformers import AutoModelForCausalLM, AutoTokenizer, CodeGenForCausalLM
 
-from codegen_ui.checkpoints import KNOWN_MODELS, open_checkpoint
+from codegen_ui.checkpoints import open_checkpoint
+from codegen_ui.engine.model.config import SIZES, shape_of
 from codegen_ui.export import convert
 from codegen_ui.export.__main__ import VLLM_CPU_HEADS, main
 from codegen_ui.export.convert import gptj_shapes, plan_shards
@@ -127,7 +128,7 @@ def test_whoever_may_read_its_other_files_may_read_the_weights(tmp_path: Path, u
 
 
 def test_every_published_model_can_be_served_by_vllm_on_a_cpu() -> None:
-    assert {known.config.head_dim for known in KNOWN_MODELS} <= set(VLLM_CPU_HEADS)
+    assert {shape_of(size).head_dim for size in SIZES} <= set(VLLM_CPU_HEADS)
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

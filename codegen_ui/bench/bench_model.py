@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from codegen_ui.bench.report import say
-from codegen_ui.checkpoints.known import shape_of
+from codegen_ui.engine.model.config import shape_of
 
 RANDOM = "random"
 DECODABLE, END_OF_TEXT = 50295, 50256

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from codegen_ui.checkpoints.known import SIZES, shape_of
 from codegen_ui.engine.decoders import load_decoder
+from codegen_ui.engine.model.config import SIZES, shape_of
 from codegen_ui.engine.model.layout import Segment
 from codegen_ui.engine.model.weights import RandomWeights
 

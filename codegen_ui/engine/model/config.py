@@ -1,5 +1,5 @@
-"""The shape of a CodeGen model, read from a checkpoint's config.json, its tensors by transformers' names, and what they
-weigh. Pure arithmetic: no torch here.
+"""The shape of a CodeGen model, read from a checkpoint's config.json or one of those published, its tensors by
+transformers' names, and what they weigh. Pure arithmetic: no torch here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,14 @@ from dataclasses import dataclass, fields
 from math import prod
 
 BYTES_PER_VALUE = {"float32": 4, "bfloat16": 2, "float16": 2}
+SIZES = {
+    # n_embd, n_layer, n_head, rotary_dim
+    "350M": (1024, 20, 16, 32),
+    "2B": (2560, 32, 32, 64),
+    "6B": (4096, 33, 16, 64),
+    "16B": (6144, 34, 24, 64),
+}
+"""What Salesforce published, each as nl, multi and mono; the downloads are fp16."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,14 @@ class ModelConfig:
             raise ValueError(f"config.json lacks {', '.join(missing)}")
         known.setdefault("n_positions", values.get("n_ctx", 2048))
         return cls(**known)  # type: ignore[arg-type]
+
+
+def shape_of(size: str) -> ModelConfig:
+    """The configuration of a published size (`"350M"`, `"2B"`, `"6B"`, `"16B"`)."""
+    width, layers, heads, rotary = SIZES[size]
+    return ModelConfig(
+        vocab_size=51_200, n_positions=2048, n_embd=width, n_layer=layers, n_head=heads, rotary_dim=rotary
+    )
 
 
 def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
