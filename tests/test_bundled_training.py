@@ -18,12 +18,11 @@ from codegen_ui.bundled.compression import ByteNgram
 from codegen_ui.bundled.export import export_checkpoint, load_state, plot_losses, read_log
 from codegen_ui.bundled.model import Shape, TrainingModel, load_codegen_state, to_codegen_state
 from codegen_ui.bundled.muon import Muon, orthogonalise
-from codegen_ui.bundled.plan import Plan, batch_at, window_multiple
+from codegen_ui.bundled.plan import COPY, FIRST, Plan, batch_at, document_counts, token_weights, window_multiple
 from codegen_ui.bundled.sandbox import network_namespace, run_program
-from codegen_ui.bundled.store import TokenStream, read_documents, write_documents
+from codegen_ui.bundled.store import UNIT, TokenStream, read_documents, write_documents
 from codegen_ui.bundled.tokenizer import RUNS, load_tokenizer, save_tokenizer, train_tokenizer
 from codegen_ui.bundled.train import Trainer, save
-from codegen_ui.bundled.weighting import COPY, FIRST, UNIT, document_counts, token_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from codegen_ui.bench.bench_model import bench_model
-from codegen_ui.bench.contenders import Ours, load
+from codegen_ui.bench.contenders import Ours, bench_model, load
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import measure, median_rates
 

@@ -22,8 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import codegen_ui.bundled
-from codegen_ui.bench.bench_model import BenchModel, bench_model
-from codegen_ui.bench.contenders import greedy, load
+from codegen_ui.bench.contenders import BenchModel, bench_model, greedy, load
 from codegen_ui.bench.report import Report, say
 from codegen_ui.checkpoints import open_checkpoint
 from codegen_ui.engine.decoders import Decoder

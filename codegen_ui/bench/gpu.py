@@ -14,8 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
-from codegen_ui.bench.bench_model import bench_model
-from codegen_ui.bench.contenders import Contender, Generate, make_ours
+from codegen_ui.bench.contenders import Contender, Generate, bench_model, make_ours
 from codegen_ui.bench.report import Report, say
 from codegen_ui.bench.rounds import Apart, measure, median_rates
 

@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import codegen_ui
-from codegen_ui.bench.bench_model import bench_model
-from codegen_ui.bench.contenders import load
+from codegen_ui.bench.contenders import bench_model, load
 from codegen_ui.bench.report import Report, say
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.request import GenerationRequest

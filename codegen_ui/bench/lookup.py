@@ -16,8 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from codegen_ui.bench.bench_model import BenchModel, bench_model
-from codegen_ui.bench.contenders import load, load_weights
+from codegen_ui.bench.contenders import BenchModel, bench_model, load, load_weights
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, take_turns
 from codegen_ui.bundled.common_code import common_code

@@ -17,8 +17,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from codegen_ui.bench.bench_model import BenchModel, bench_model
-from codegen_ui.bench.contenders import Contender, CTranslate2, Generate, checked, converted, make_ours, random_prompts
+from codegen_ui.bench.contenders import (
+    BenchModel,
+    Contender,
+    CTranslate2,
+    Generate,
+    bench_model,
+    checked,
+    converted,
+    make_ours,
+    random_prompts,
+)
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import Apart, Rates, measure, median_rates
 

@@ -8,8 +8,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from codegen_ui.bench.bench_model import bench_model
-from codegen_ui.bench.contenders import greedy, load, random_prompts
+from codegen_ui.bench.contenders import bench_model, greedy, load, random_prompts
 from codegen_ui.bench.report import Report, say
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.live_generation import LiveGeneration

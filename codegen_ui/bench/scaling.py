@@ -8,8 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from codegen_ui.bench.bench_model import BenchModel, bench_model
-from codegen_ui.bench.contenders import Ours, load, load_weights
+from codegen_ui.bench.contenders import BenchModel, Ours, bench_model, load, load_weights
 from codegen_ui.bench.report import Report, say
 from codegen_ui.bench.rounds import measure
 from codegen_ui.engine.threads import in_own_thread

@@ -14,8 +14,7 @@ from typing import Any
 import httpx
 
 from codegen_ui.bench.app_process import AppProcess
-from codegen_ui.bench.bench_model import bench_model
-from codegen_ui.bench.contenders import load
+from codegen_ui.bench.contenders import bench_model, load
 from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, spread, take_turns
 from codegen_ui.engine.host import LocalEngine

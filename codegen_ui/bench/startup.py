@@ -6,7 +6,7 @@ import argparse
 import statistics
 
 from codegen_ui.bench.app_process import AppProcess
-from codegen_ui.bench.bench_model import bench_model
+from codegen_ui.bench.contenders import bench_model
 from codegen_ui.bench.report import Report, say
 from codegen_ui.bench.rounds import spread
 

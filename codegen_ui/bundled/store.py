@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from codegen_ui.bundled.weighting import UNIT
+UNIT = 10  # weights are stored as whole tenths
 
 
 def write_documents(path: Path, texts: Iterable[str]) -> int:
