@@ -62,7 +62,7 @@ def reference(dtype: torch.dtype = torch.float32) -> tuple[Any, CodeGenModel]:
     """transformers' model on the GPU, and ours with the same weights."""
     theirs = random_model(**SHAPE)
     config = ModelConfig.from_json(theirs.config.to_dict())
-    ours = CodeGenModel.load(config, theirs.state_dict(), device=GPU, dtype=dtype)
+    ours = CodeGenModel(config, theirs.state_dict(), device=GPU, dtype=dtype)
     return theirs.to(GPU), ours
 
 
@@ -260,7 +260,7 @@ def test_large_models_load_and_serve(size: str, graphs: str) -> None:
     if torch.cuda.mem_get_info()[0] < 2 * parameter_count(config) + 8 * 2**30:
         pytest.skip(f"{size} in float16 and 8 GiB beside it do not fit this GPU")
     shapes = {name: torch.empty(shape, device="meta") for name, shape in parameter_shapes(config).items()}
-    model = CodeGenModel.load(config, OnGpu(shapes), device=GPU, dtype=torch.float16)
+    model = CodeGenModel(config, OnGpu(shapes), device=GPU, dtype=torch.float16)
     with engine_of(model, graphs, slots=2, prefill_chunk=256) as engine:
         found = tokens(engine, request(ids(700), 30), request(ids(5), 30))
         assert [len(one) for one in found] == [30, 30]

@@ -51,7 +51,7 @@ def perplexities() -> dict[str, float]:
     models = {
         "float32": load_decoder(config, weights, quantize="none", **options),
         "int8": load_decoder(config, weights, quantize="int8", **options),
-        "int8, operators": CodeGenModel.load(config, weights, quantize="int8", **options),
+        "int8, operators": CodeGenModel(config, weights, quantize="int8", **options),
     }
     count = sum(len(tokens) - 1 for tokens in texts)
     return {name: math.exp(sum(log_loss(model, t) for t in texts) / count) for name, model in models.items()}

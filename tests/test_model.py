@@ -54,7 +54,7 @@ def random_pair(
 
 def ours(reference: CodeGenForCausalLM, config: ModelConfig, **options: Any) -> CodeGenModel:
     arguments: dict[str, Any] = {"device": CPU, "dtype": torch.float32, **options}
-    return CodeGenModel.load(config, reference.state_dict(), **arguments)
+    return CodeGenModel(config, reference.state_dict(), **arguments)
 
 
 def greedy_reference(reference: CodeGenForCausalLM, prompt: list[int], new_tokens: int) -> list[int]:
@@ -252,9 +252,9 @@ def test_a_missing_or_misshapen_tensor_is_named(small: tuple[CodeGenForCausalLM,
     weights = small[0].state_dict()
     name = "transformer.h.1.mlp.fc_out.weight"
     with pytest.raises(ValueError, match=f"no tensor {name}"):
-        CodeGenModel.load(small[1], {k: v for k, v in weights.items() if k != name}, device=CPU, dtype=torch.float32)
+        CodeGenModel(small[1], {k: v for k, v in weights.items() if k != name}, device=CPU, dtype=torch.float32)
     with pytest.raises(ValueError, match=f"tensor {name} has shape"):
-        CodeGenModel.load(small[1], {**weights, name: weights[name].t()}, device=CPU, dtype=torch.float32)
+        CodeGenModel(small[1], {**weights, name: weights[name].t()}, device=CPU, dtype=torch.float32)
 
 
 def test_old_checkpoints_leftover_buffers_are_ignored(
@@ -262,7 +262,7 @@ def test_old_checkpoints_leftover_buffers_are_ignored(
 ) -> None:
     attention = "transformer.h.0.attn."
     leftovers = {attention + "causal_mask": torch.ones(1, 1, 8, 8), attention + "masked_bias": torch.ones(1)}
-    model = CodeGenModel.load(small[1], {**small[0].state_dict(), **leftovers}, device=CPU, dtype=torch.float32)
+    model = CodeGenModel(small[1], {**small[0].state_dict(), **leftovers}, device=CPU, dtype=torch.float32)
     assert model.parameters == small[0].num_parameters()
 
 
@@ -278,7 +278,7 @@ def test_loading_reports_bytes_and_looks_each_tensor_up_once(
 
     weights = Counting(small[0].state_dict())
     reports: list[tuple[int, int]] = []
-    model = CodeGenModel.load(
+    model = CodeGenModel(
         small[1], weights, device=CPU, dtype=torch.float32, progress=lambda done, total: reports.append((done, total))
     )
     assert sorted(weights.seen) == sorted(set(weights.seen)) == sorted(small[0].state_dict())

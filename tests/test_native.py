@@ -134,7 +134,7 @@ def test_touching_pages_ahead_spoils_nothing_that_the_same_prompt_writes(count: 
 def test_numbers_that_overflow_are_seen_and_stay_in_their_own_row() -> None:
     weights = dict(RandomWeights(CONFIG, 3))
     weights["transformer.wte.weight"][100] = 1e30
-    broken = NativeModel.load(CONFIG, weights)
+    broken = NativeModel(CONFIG, weights)
     cache = broken.new_cache(2)
     logits = broken.step([Segment(0, 0, [100]), Segment(1, 0, TEXT[:20], logits=20)], cache)
     assert not logits[0].isfinite().any()

@@ -72,7 +72,7 @@ def tiny(**shape: Any) -> Tiny:
     """The same shape gives the same weights; `shape` as in `small_checkpoints.random_model`."""
     theirs = random_model(**shape)
     config = ModelConfig.from_json(theirs.config.to_dict())
-    ours = CodeGenModel.load(config, theirs.state_dict(), device=torch.device("cpu"), dtype=torch.float32)
+    ours = CodeGenModel(config, theirs.state_dict(), device=torch.device("cpu"), dtype=torch.float32)
     return Tiny(theirs, ours, tokenizer())
 
 

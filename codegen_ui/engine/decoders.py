@@ -85,7 +85,7 @@ def load_decoder(
 ) -> Decoder:
     """The compiled decoder where it can run, PyTorch's operators elsewhere.
 
-    `compiling` is called with a line for people before what may take ten seconds. Raises as `CodeGenModel.load`.
+    `compiling` is called with a line for people before what may take ten seconds. Raises as `CodeGenModel`.
     """
     reason = why_not_native(config, device, dtype, quantize)
     if reason is None:
@@ -93,7 +93,7 @@ def load_decoder(
 
         if compiling is not None and not is_kept():
             compiling(COMPILING)
-        return NativeModel.load(config, weights, progress=progress)
+        return NativeModel(config, weights, progress=progress)
     if quantize == "int8":
         logger.warning("int8 runs on PyTorch's operators, slower and not bit for bit alike in any company: %s", reason)
-    return CodeGenModel.load(config, weights, device=device, dtype=dtype, quantize=quantize, progress=progress)
+    return CodeGenModel(config, weights, device=device, dtype=dtype, quantize=quantize, progress=progress)

@@ -74,6 +74,7 @@ class CodeGenModel:
         weights_bytes: what they take at rest.
     """
 
+    @torch.inference_mode()
     def __init__(
         self,
         config: ModelConfig,
@@ -84,6 +85,11 @@ class CodeGenModel:
         quantize: str = "none",
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
+        """Take the weights from a mapping by transformers' names, each looked up once; other names are left alone.
+
+        `progress(done, total)` counts bytes at `dtype`. Raises `ValueError` naming a tensor that is missing or
+        misshapen, `InvalidInput` where `quantize` is not possible on this device.
+        """
         self.config = config
         self.device = device
         self.dtype = dtype
@@ -99,25 +105,6 @@ class CodeGenModel:
         self._rotary = Rotary(config, device, dtype)
 
     @classmethod
-    def load(
-        cls,
-        config: ModelConfig,
-        weights: Mapping[str, Tensor],
-        *,
-        device: torch.device,
-        dtype: torch.dtype,
-        quantize: str = "none",
-        progress: Callable[[int, int], None] | None = None,
-    ) -> CodeGenModel:
-        """Take the weights from a mapping by transformers' names, each looked up once; other names are left alone.
-
-        `progress(done, total)` counts bytes at `dtype`. Raises `ValueError` naming a tensor that is missing or
-        misshapen, `InvalidInput` where `quantize` is not possible on this device.
-        """
-        with torch.inference_mode():
-            return cls(config, weights, device=device, dtype=dtype, quantize=quantize, progress=progress)
-
-    @classmethod
     def random(
         cls,
         config: ModelConfig,
@@ -129,7 +116,7 @@ class CodeGenModel:
     ) -> CodeGenModel:
         """Random weights in a config's shape, for benchmarks and tests."""
         device = device or torch.device("cpu")
-        return cls.load(config, RandomWeights(config, seed), device=device, dtype=dtype, quantize=quantize)
+        return cls(config, RandomWeights(config, seed), device=device, dtype=dtype, quantize=quantize)
 
     @property
     def weights_bytes(self) -> int:

@@ -31,6 +31,7 @@ Table = npt.NDArray[np.int64]
 class NativeModel:
     """The decoder's weights and its one method, `step`; see `CodeGenModel`, whose interface this is."""
 
+    @torch.inference_mode()
     def __init__(
         self,
         config: ModelConfig,
@@ -38,6 +39,7 @@ class NativeModel:
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
+        """As `CodeGenModel`. Ask `obstacle` before."""
         self.config = config
         self.device = torch.device("cpu")
         self.dtype = torch.float32
@@ -60,21 +62,9 @@ class NativeModel:
         self._workspace = Workspace(config, self._layers, self._last, self._turns, head.panels)
 
     @classmethod
-    def load(
-        cls,
-        config: ModelConfig,
-        weights: Mapping[str, Tensor],
-        *,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> NativeModel:
-        """As `CodeGenModel.load`. Ask `obstacle` before."""
-        with torch.inference_mode():
-            return cls(config, weights, progress=progress)
-
-    @classmethod
     def random(cls, config: ModelConfig, seed: int = 0) -> NativeModel:
         """Random weights in a config's shape, for benchmarks and tests."""
-        return cls.load(config, RandomWeights(config, seed))
+        return cls(config, RandomWeights(config, seed))
 
     @property
     def weights_bytes(self) -> int:
