@@ -1,18 +1,18 @@
 """A whole step of the decoder in one parallel region: each thread runs `step`, and waits for the others between parts.
 
-Everything is passed by address in the tables of `arguments`. The hidden state is `[rows, width]`, the buffer
+Everything is passed by address in the tables of `workspace`. The hidden state is `[rows, width]`, the buffer
 `projected` `[rows, 3 * width + inner]` has each row's values, keys, queries and hidden units, all float32.
 """
 
 from __future__ import annotations
 
 from codegen_ui.engine.native.addresses import load_float, load_long, store_byte, take
-from codegen_ui.engine.native.arguments import FIELDS, LONG, PARTS, Argument, Weight
 from codegen_ui.engine.native.attend import BFLOAT, FOUR, attend, rotate, write_key, write_value
 from codegen_ui.engine.native.gemm import CHANNELS, product
 from codegen_ui.engine.native.intrinsics import LANES, i32, i64, kernel
 from codegen_ui.engine.native.rows import FLOAT, gelu, normalise, quantise
 from codegen_ui.engine.native.team import barrier, thread_count, thread_number
+from codegen_ui.engine.native.workspace import FIELDS, LONG, PARTS, Argument, Weight
 
 PAGE = 4096
 UNITS_AT_ONCE = 512

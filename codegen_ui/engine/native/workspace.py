@@ -1,8 +1,11 @@
-"""What a step works in, and the tables by which it finds everything; kept from step to step."""
+"""What a step works in, and the tables of int64 by which it finds everything, kept from step to step: one of arguments,
+and one of each layer's weights.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +14,67 @@ from torch import Tensor
 
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.layout import Segment
-from codegen_ui.engine.native.arguments import PARTS, Argument
 from codegen_ui.engine.native.cache import BLOCK, ByteCache
 from codegen_ui.engine.native.gemm import CACHE_LINE, CHANNELS, aligned
 
 Table = npt.NDArray[np.int64]
+PARTS = 8
+"""Counters that a layer has, one for each part of its work."""
 TILE_ROWS = 8
 """The products take so many rows at a time; what they write beyond a step's own rows must hurt nobody."""
 FLOAT, LONG = 4, 8
 LEAST_ROWS = 32
+
+
+class Argument(IntEnum):
+    """Places in the table of arguments: numbers, and from `EPSILON` on addresses."""
+
+    ROWS = 0
+    WANTED = 1
+    LAYERS = 2
+    WIDTH = 3
+    INNER = 4
+    HEADS = 5
+    ROTARY_PAIRS = 6
+    HEAD_PANELS = 7
+    LENGTH = 8
+    LAYER_CODES = 9
+    LAYER_SCALES = 10
+    SCRATCH_BYTES = 11
+    EPSILON = 12
+    WEIGHTS = 13
+    LAST = 14
+    CODES = 15
+    ROW_SCALES = 16
+    COUNTERS = 17
+    SCRATCH = 18
+    TURNS = 19
+    POSITIONS = 20
+    CACHE_CODES = 21
+    CACHE_SCALES = 22
+    PLACES_PROJECTED = 23
+    PLACES_HIDDEN = 24
+    WANTED_PROJECTED = 25
+    WANTED_HIDDEN = 26
+    PLACES_LOGITS = 27
+
+
+class Weight(IntEnum):
+    """Places in a layer's table, and in that of the final norm and the head, which is the input product there."""
+
+    NORM_WEIGHT = 0
+    NORM_BIAS = 1
+    IN_PACKED = 2
+    IN_SUMS = 3
+    IN_SCALES = 4
+    IN_BIASES = 5
+    OUT_PACKED = 6
+    OUT_SUMS = 7
+    OUT_SCALES = 8
+    OUT_BIASES = 9
+
+
+FIELDS = len(Weight)
 
 
 class Workspace:
