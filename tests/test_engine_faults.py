@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 from fake_engine import wait_until
-from tiny import Tiny, tiny
+from tiny import Tiny, random_decoder, tiny
 
 from codegen_ui.api.operations import why_not_ready
 from codegen_ui.engine.kv.cache import KVCache
@@ -114,7 +114,7 @@ def test_an_engine_that_cannot_recover_has_failed_within_one_step_and_is_loaded_
 
 
 def test_closing_frees_weights_and_keys_and_values() -> None:
-    model = CodeGenModel.random(MODEL.ours.config)
+    model = random_decoder(MODEL.ours.config)
     engine = Tiny(MODEL.theirs, model, MODEL.tokenizer).engine(prefix_cache_mb=8)
     generation = engine.submit(request(ids(20)))
     generation.result(30)
@@ -134,7 +134,7 @@ def test_closing_after_a_fault_frees_them_too(monkeypatch: pytest.MonkeyPatch) -
 
     # A log record would hold the traceback, and that the model.
     monkeypatch.setattr(logging.getLogger("codegen_ui.engine.core"), "disabled", True)
-    model = CodeGenModel.random(MODEL.ours.config)
+    model = random_decoder(MODEL.ours.config)
     there = weakref.ref(model)
     engine = Tiny(MODEL.theirs, model, MODEL.tokenizer).engine()
     wait_until(lambda: engine._thread is None)

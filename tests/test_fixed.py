@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from fake_engine import wait_until
-from tiny import Eager, Tiny, tiny
+from tiny import Eager, Tiny, random_decoder, tiny
 
 from codegen_ui.engine import assemble
 from codegen_ui.engine.fixed.buckets import MOST_GATHERED, Bucket, Buckets, fill
@@ -106,7 +106,7 @@ def test_what_is_missing_repeats_what_is_there() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 def test_logits_and_cache_are_those_of_the_flexible_step(dtype: torch.dtype) -> None:
     model = tiny(**SHAPE)
-    ours = model.ours if dtype == torch.float32 else type(model.ours).random(model.ours.config, dtype=dtype)
+    ours = model.ours if dtype == torch.float32 else random_decoder(model.ours.config, dtype=dtype)
     prompts = {slot: ids(model, length, slot) for slot, length in ((0, 30), (2, 140), (3, 7), (5, 255))}
     off = 1e-4 if dtype == torch.float32 else 0.02
     flexible, kept = ours.new_cache(6), ours.new_cache(6)

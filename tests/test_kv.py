@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import random_decoder
 
 from codegen_ui.engine.kv.cache import KVCache
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.decoder import CodeGenModel, Segment
+from codegen_ui.engine.model.decoder import Segment
 
 torch.set_num_threads(1)
 CONFIG = ModelConfig(vocab_size=50, n_positions=64, n_embd=32, n_layer=3, n_head=4, rotary_dim=4)
@@ -86,7 +87,7 @@ def test_slots_take_memory_when_they_are_written_and_give_it_back() -> None:
 
 
 def test_a_copied_prefix_gives_the_logits_of_a_full_prefill() -> None:
-    model = CodeGenModel.random(CONFIG)
+    model = random_decoder(CONFIG)
     prompt = [i * 7 % 50 for i in range(40)]
     cache = model.new_cache(2)
     whole = model.step([Segment(0, 0, prompt)], cache)

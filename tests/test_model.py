@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import random_decoder
 from torch import Tensor
 from transformers import CodeGenConfig, CodeGenForCausalLM
 
@@ -240,7 +241,7 @@ def test_fp16_attention_scores_beyond_fp16_do_not_overflow() -> None:
 def test_prefill_and_decode_run_on_the_meta_device_so_no_cpu_tensor_slips_in() -> None:
     _, config = random_pair(64, 4, 8)
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        model = CodeGenModel.random(config, device=torch.device("meta"), dtype=dtype)
+        model = random_decoder(config, device=torch.device("meta"), dtype=dtype)
         cache = model.new_cache(4)
         prefill = model.step([Segment(0, 0, [1, 2, 3]), Segment(2, 5, [1, 2, 3])], cache)
         assert (prefill.device.type, prefill.shape, prefill.dtype) == ("meta", (2, 101), torch.float32)
@@ -308,7 +309,7 @@ def test_int8_logits_are_within_five_percent_of_fp32() -> None:
     """The tolerance: rms error of the logits over their spread, on weights as a CodeGen is initialised."""
     config = ModelConfig(vocab_size=101, n_positions=64, n_embd=256, n_layer=4, n_head=8, rotary_dim=16)
     prompt = prompt_of(60)
-    dense, int8 = (CodeGenModel.random(config, quantize=quantize) for quantize in ("none", "int8"))
+    dense, int8 = (random_decoder(config, quantize=quantize) for quantize in ("none", "int8"))
     expected, actual = (m.step([Segment(0, 0, prompt, logits=60)], m.new_cache(1)) for m in (dense, int8))
     assert (actual - expected).pow(2).mean().sqrt() / expected.std() < 0.05
     assert int8.weights_bytes < 0.35 * dense.weights_bytes

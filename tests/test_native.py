@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import random_decoder
 from torch import Tensor
 
 from codegen_ui.engine.decoders import Decoder, load_decoder, why_not_native
@@ -39,7 +40,7 @@ if reason is None:
 
 @functools.cache
 def model() -> NativeModel:
-    return NativeModel.random(CONFIG, seed=3)
+    return NativeModel(CONFIG, RandomWeights(CONFIG, 3))
 
 
 @functools.cache
@@ -109,7 +110,7 @@ def test_rejected_drafts_leave_no_trace() -> None:
 
 
 def test_every_head_touches_its_next_page_at_another_position_and_nothing_else() -> None:
-    wide = NativeModel.random(WIDE)
+    wide = NativeModel(WIDE, RandomWeights(WIDE))
     cache = wide.new_cache(2)
     cache.codes.fill_(7)
     touched = []
@@ -124,7 +125,7 @@ def test_every_head_touches_its_next_page_at_another_position_and_nothing_else()
 
 @pytest.mark.parametrize("count", [63, 64, 65, 79, 100, 130])
 def test_touching_pages_ahead_spoils_nothing_that_the_same_prompt_writes(count: int) -> None:
-    wide = NativeModel.random(WIDE)
+    wide = NativeModel(WIDE, RandomWeights(WIDE))
     whole = wide.step([Segment(0, 0, TEXT[:150], logits=150)], wide.new_cache(1))
     cache = wide.new_cache(1)
     wide.step([Segment(0, 0, TEXT[:count], logits=0)], cache)
@@ -168,8 +169,8 @@ def test_the_logits_are_near_those_of_float32(n_embd: int, n_head: int, rotary_d
     config = ModelConfig(
         vocab_size=101, n_positions=160, n_embd=n_embd, n_layer=4, n_head=n_head, rotary_dim=rotary_dim
     )
-    dense: Decoder = CodeGenModel.random(config)
-    int8: Decoder = NativeModel.random(config)
+    dense: Decoder = random_decoder(config)
+    int8: Decoder = NativeModel(config, RandomWeights(config))
     expected, actual = (m.step([Segment(0, 0, TEXT, logits=160)], m.new_cache(1)) for m in (dense, int8))
     assert (actual - expected).pow(2).mean().sqrt() / expected.std() < 0.04
     assert int8.weights_bytes < 0.4 * dense.weights_bytes

@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 import torch
 from sequences import sequence
-from tiny import Eager
+from tiny import Eager, random_decoder
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from codegen_ui.engine.fixed.buckets import Buckets
 from codegen_ui.engine.fixed.fixed_steps import Compute, FixedSteps
 from codegen_ui.engine.model.config import ModelConfig
-from codegen_ui.engine.model.decoder import CodeGenModel
 from codegen_ui.engine.runner import Runner
 from codegen_ui.engine.scheduler import StepPlan, work
 from codegen_ui.engine.sequence import SequenceState
@@ -107,7 +106,7 @@ class Alone(Eager):
 
 def run(*sequences: SequenceState, draft: tuple[int, ...] = ()) -> Watched:
     """One step of all of them, the first with a draft, and a chunk of a prompt beside them."""
-    model = CodeGenModel.random(CONFIG, device=META, dtype=torch.float16)
+    model = random_decoder(CONFIG, device=META, dtype=torch.float16)
     runner = Runner(model, model.new_cache(8), decodable=1900)
     prompt = sequence("ben", range(20))
     prompt.slot = 7
@@ -148,7 +147,7 @@ def test_token_probabilities_come_back_with_the_tokens(brought_back: list[tuple[
 
 def test_a_recorded_step_takes_nothing_from_the_host(brought_back: list[tuple[int, ...]]) -> None:
     """While a graph is recorded a copy from the host, or a look at the device, is an error."""
-    model = CodeGenModel.random(CONFIG, device=META, dtype=torch.float16)
+    model = random_decoder(CONFIG, device=META, dtype=torch.float16)
     cache, alone = model.new_cache(8), Alone()
     fixed = FixedSteps(model, cache, Buckets(4, cache.length, drafts=True), most_bytes=2**40)
     fixed.record(alone, lambda stage: None)

@@ -18,9 +18,11 @@ from codegen_ui.engine.fixed.fixed_steps import Compute
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.engine.model.config import ModelConfig
 from codegen_ui.engine.model.decoder import CodeGenModel
+from codegen_ui.engine.model.weights import RandomWeights
 from codegen_ui.generation import ModelInfo
 from codegen_ui.options import EngineOptions
 
+CPU = torch.device("cpu")
 TIE = 5e-6
 """Logits of these models, about 0.3 apart, differ by up to 1e-6 from transformers'."""
 
@@ -72,8 +74,13 @@ def tiny(**shape: Any) -> Tiny:
     """The same shape gives the same weights; `shape` as in `small_checkpoints.random_model`."""
     theirs = random_model(**shape)
     config = ModelConfig.from_json(theirs.config.to_dict())
-    ours = CodeGenModel(config, theirs.state_dict(), device=torch.device("cpu"), dtype=torch.float32)
+    ours = CodeGenModel(config, theirs.state_dict(), device=CPU, dtype=torch.float32)
     return Tiny(theirs, ours, tokenizer())
+
+
+def random_decoder(config: ModelConfig, device: torch.device = CPU, **options: Any) -> CodeGenModel:
+    """Random weights in a config's shape; `options` as `CodeGenModel` takes them."""
+    return CodeGenModel(config, RandomWeights(config), device=device, **{"dtype": torch.float32, **options})
 
 
 @contextmanager

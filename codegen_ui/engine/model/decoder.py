@@ -21,7 +21,7 @@ from codegen_ui.engine.model.config import ModelConfig, parameter_count
 from codegen_ui.engine.model.layout import Segment, lay_out
 from codegen_ui.engine.model.linear import Linear, gelu_tanh_, make_linear
 from codegen_ui.engine.model.rotary import Rotary, Rotation
-from codegen_ui.engine.model.weights import LayerWeights, RandomWeights, WeightReader
+from codegen_ui.engine.model.weights import LayerWeights, WeightReader
 
 __all__ = ["CodeGenModel", "Segment"]
 
@@ -103,20 +103,6 @@ class CodeGenModel:
         head = reader.tensor("lm_head.weight")
         self._head = make_linear(head, reader.tensor("lm_head.bias"), quantize=quantize)
         self._rotary = Rotary(config, device, dtype)
-
-    @classmethod
-    def random(
-        cls,
-        config: ModelConfig,
-        seed: int = 0,
-        *,
-        device: torch.device | None = None,
-        dtype: torch.dtype = torch.float32,
-        quantize: str = "none",
-    ) -> CodeGenModel:
-        """Random weights in a config's shape, for benchmarks and tests."""
-        device = device or torch.device("cpu")
-        return cls(config, RandomWeights(config, seed), device=device, dtype=dtype, quantize=quantize)
 
     @property
     def weights_bytes(self) -> int:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from codegen_ui.engine.model.config import ModelConfig, parameter_count
 from codegen_ui.engine.model.layout import Segment, check_segments
 from codegen_ui.engine.model.rotary import angle_table
-from codegen_ui.engine.model.weights import LayerWeights, RandomWeights, WeightReader
+from codegen_ui.engine.model.weights import LayerWeights, WeightReader
 from codegen_ui.engine.native.cache import ByteCache
 from codegen_ui.engine.native.compiled import step_address
 from codegen_ui.engine.native.gemm import Packed, pack
@@ -60,11 +60,6 @@ class NativeModel:
         self._last: Table = np.array(addresses, dtype=np.int64)
         self._turns = angle_table(config).contiguous()
         self._workspace = Workspace(config, self._layers, self._last, self._turns, head.panels)
-
-    @classmethod
-    def random(cls, config: ModelConfig, seed: int = 0) -> NativeModel:
-        """Random weights in a config's shape, for benchmarks and tests."""
-        return cls(config, RandomWeights(config, seed))
 
     @property
     def weights_bytes(self) -> int:
