@@ -1,6 +1,7 @@
 """Measure a checkpoint: `python -m codegen_ui.bundled.evaluate`. The last line of output is one JSON object.
 
-Generated programs run only here, each in a sandbox (see sandbox.py).
+Prompts are completed with the project's own engine, many at once. Generated programs run only here, each in a sandbox
+(see sandbox.py).
 """
 
 from __future__ import annotations
@@ -9,37 +10,62 @@ import argparse
 import ast
 import json
 import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tqdm import tqdm
 
+import codegen_ui
 from codegen_ui import Engine, GenerationRequest
 from codegen_ui.bundled import CHECKPOINT_DIR, DEFAULT_WORK
-from codegen_ui.bundled.completion import complete, load, tokens_per_second
 from codegen_ui.bundled.compression import PARTS, compression
 from codegen_ui.bundled.sandbox import Outcome, network_namespace, run_program
 from codegen_ui.bundled.store import read_documents
 from codegen_ui.bundled.suite import (
-    LONG_RUN,
-    NEW_RUN,
-    SHORT_RUN,
     Opening,
     SuiteTask,
     as_program,
-    guarded,
     load_first_things,
     load_suite,
     loops,
-    shared_runs,
-    standing,
-    words_in,
+    report_overlap,
 )
 from codegen_ui.gallery import Example, load_gallery
 
 SAMPLE_TEMPERATURE = 0.8
 NEW_TOKENS = 256
+TIMED_TOKENS = 256
+TIMED_ROUNDS = 3
+
+
+def load(folder: Path, *, lookup: bool = True) -> Engine:
+    """The engine on a checkpoint folder, with slots enough to batch an evaluation."""
+    return codegen_ui.load(str(folder), dtype="float32", slots=16, max_waiting=64, lookup=lookup)
+
+
+def complete(engine: Engine, requests: Iterable[GenerationRequest], at_once: int = 48) -> list[str]:
+    """The completions' texts, in order. Raises the `PlaygroundError` of the first that failed."""
+    waiting = iter(requests)
+    texts: list[str] = []
+    while group := list(islice(waiting, at_once)):
+        texts += [generation.result().text for generation in [engine.submit(request) for request in group]]
+    return texts
+
+
+def tokens_per_second(engine: Engine, prompts: Sequence[str]) -> float:
+    """Decode speed of one stream, greedy, a fixed number of tokens: the median over the prompts, each thrice.
+
+    The engine is to be without lookup, which would draft the second time what it saw the first.
+    """
+    speeds = []
+    for prompt in [*prompts] * TIMED_ROUNDS:
+        request = GenerationRequest(prompt, max_new_tokens=TIMED_TOKENS, temperature=0, stop_at="length")
+        speeds.append(engine.submit(request).result().metrics.decode_tokens_per_second or 0.0)
+    return median(speeds)
 
 
 def parses(text: str) -> bool:
@@ -155,28 +181,6 @@ def share(values: Any) -> float:
     return sum(every) / len(every)
 
 
-def report_overlap(work: Path, tasks: list[SuiteTask], openings: list[Opening], examples: Path) -> None:
-    """Print how far suite, first things and gallery occur in the training text."""
-    texts = [text for part in PARTS for text in read_documents(work / f"{part}.train.jsonl")]
-    held_out = [task for task in tasks if task.held_out]
-    prompts = {
-        "suite": [task.prompt for task in tasks],
-        "gallery": [example.prompt for example in load_gallery(examples)],
-        "held-out tasks": [task.prompt for task in held_out],
-    }
-    for name, texts_of in prompts.items():
-        for length in (NEW_RUN, SHORT_RUN, LONG_RUN):
-            found, every = shared_runs(texts, texts_of, length)
-            print(f"overlap, {name}: {found} of {every} runs of {length} words occur in the training text")
-    names = words_in(texts, [task.defined for task in held_out])
-    print(f"names of held-out tasks that occur in the training text: {sorted(names) or 'none'}")
-    watched = [opening for opening in openings if guarded(opening)]
-    found_openings = sorted({opening.name for text in texts for opening in standing(watched, text)})
-    print(f"first things that stand in the training text: {found_openings or 'none'} of {len(watched)}")
-    short = [opening.prompt for opening in openings if not guarded(opening)]
-    print(f"too short to be kept out of it: {short}")
-
-
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -194,7 +198,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.quick:
         options.samples = 0
     elif (options.work / "textbook.train.jsonl").exists():
-        report_overlap(options.work, tasks, openings, options.examples)
+        texts = [text for part in PARTS for text in read_documents(options.work / f"{part}.train.jsonl")]
+        report_overlap(texts, tasks, openings, [example.prompt for example in load_gallery(options.examples)])
     else:
         print(f"no corpus in {options.work}: overlap with it is not reported")
     if not options.quick:

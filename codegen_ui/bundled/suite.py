@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -199,3 +199,26 @@ def words_in(texts: Iterable[str], words: Iterable[str]) -> set[str]:
     for text in texts:
         found |= wanted & set(WORDS.findall(text.lower()))
     return found
+
+
+def report_overlap(
+    texts: Sequence[str], tasks: Sequence[SuiteTask], openings: Sequence[Opening], gallery: Sequence[str]
+) -> None:
+    """Print how far suite, first things and the prompts of the gallery occur in the training text."""
+    held_out = [task for task in tasks if task.held_out]
+    prompts = {
+        "suite": [task.prompt for task in tasks],
+        "gallery": gallery,
+        "held-out tasks": [task.prompt for task in held_out],
+    }
+    for name, texts_of in prompts.items():
+        for length in (NEW_RUN, SHORT_RUN, LONG_RUN):
+            found, every = shared_runs(texts, texts_of, length)
+            print(f"overlap, {name}: {found} of {every} runs of {length} words occur in the training text")
+    names = words_in(texts, [task.defined for task in held_out])
+    print(f"names of held-out tasks that occur in the training text: {sorted(names) or 'none'}")
+    watched = [opening for opening in openings if guarded(opening)]
+    found_openings = sorted({opening.name for text in texts for opening in standing(watched, text)})
+    print(f"first things that stand in the training text: {found_openings or 'none'} of {len(watched)}")
+    short = [opening.prompt for opening in openings if not guarded(opening)]
+    print(f"too short to be kept out of it: {short}")
