@@ -1,5 +1,5 @@
 /* pass@k against k, a line for each temperature. Told apart by dash and mark, not by colour alone. */
-const { shape: draw } = window.codegenUI;
+import { shape as draw } from "./shape.js";
 
 const WIDTH = 420, HEIGHT = 190, LEFT = 46, RIGHT = 64, TOP = 12, BOTTOM = 34;
 const DASHES = ["", "7 4", "2 4", "9 3 2 3"];

@@ -1,5 +1,5 @@
 /* The engine's lanes: a row a slot, a column a step. Kinds differ in shape as well as in shade; your own are framed. */
-const { shape: draw } = window.codegenUI;
+import { shape as draw } from "./shape.js";
 
 const SIZE = 9, GAP = 1, ROW = 14, LEFT = 26;
 const SAYS = { p: "prompt", d: "token", a: "accepted drafts" };

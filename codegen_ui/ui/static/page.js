@@ -116,15 +116,7 @@ window.codegenUI = (() => {
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  /* An element of a picture. */
-  function shape(tag, attributes, text) {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    if (text !== undefined) made.textContent = text;
-    return made;
-  }
-
-  return { follow, setTexts, texts, meter, part, script, style, place, save, copy, flash, type, announce, byId, button, editor, outputText, shape };
+  return { follow, setTexts, texts, meter, part, script, style, place, save, copy, flash, type, announce, byId, button, editor, outputText };
 })();
 
 /* Gradio goes through the page's own style sheet, rule by rule, before the first paint; this one is not needed for it. */

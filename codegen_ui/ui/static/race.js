@@ -1,6 +1,6 @@
 /* Recorded runs played again along their own token times, one or two at once. A token is shown when it was there, not
    earlier; nothing is spread or smoothed. */
-const { shape: draft } = window.codegenUI;
+import { shape as draft } from "./shape.js";
 
 const WIDTH = 640, LEFT = 22, RIGHT = 16, ROW = 40, TOP = 10;
 const KEPT = 8;

@@ -1,5 +1,5 @@
 /* A run's own steps: queue, prompt, then one bar a step as long as it took, higher where drafts were accepted. */
-const { shape: draw } = window.codegenUI;
+import { shape as draw } from "./shape.js";
 
 const WIDTH = 640, HEIGHT = 76, BASE = 48;
 
