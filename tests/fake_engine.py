@@ -103,10 +103,13 @@ class FakeEngine:
         generation = FakeGeneration(request, prompt, limit)
         self.requests.append(request)
         self.generations.append(generation)
+        self._start(generation)
+        return generation
+
+    def _start(self, generation: FakeGeneration) -> None:
         thread = threading.Thread(target=self._run, args=(generation,), daemon=True)
         self._threads.append(thread)
         thread.start()
-        return generation
 
     def _run(self, generation: FakeGeneration) -> None:
         request = generation.request

@@ -32,11 +32,21 @@ class Page:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
         self.session = secrets.token_hex(6)
+        self._buttons: dict[str, Any] = {}
+        self._inputs: list[Any] = []
+        self._names: list[str | None] = []
 
     async def open(self) -> None:
         """Load the page and find out what its buttons do."""
         (await self._http.get("/")).raise_for_status()
-        config = (await self._http.get("/config")).raise_for_status().json()
+        self.know((await self._http.get("/config")).raise_for_status().json())
+
+    async def open_like(self, other: Page) -> None:
+        """Load the page, of which another tab has found out what its buttons do: the same for all."""
+        (await self._http.get("/")).raise_for_status()
+        self._buttons, self._inputs, self._names = other._buttons, other._inputs, other._names
+
+    def know(self, config: dict[str, Any]) -> None:
         names = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
         self._buttons = {
             name: next(one for one in config["dependencies"] if [names[name], "click"] in one["targets"])
