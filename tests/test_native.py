@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -322,6 +323,19 @@ def test_compiled_code_is_kept_where_only_the_user_can_write_and_nowhere_else(tm
     (tmp_path / "file").touch()
     assert compiled.cache_folder({"XDG_CACHE_HOME": str(tmp_path / "file"), "HOME": str(tmp_path / "file")}) is None
     assert compiled.cache_folder({"HOME": str(tmp_path)}) == tmp_path / ".cache/codegen-playground" / folder.name
+
+
+def test_what_is_kept_is_found_from_another_place_with_the_same_sources(tmp_path: Path) -> None:
+    compiled.step_address()
+    shutil.copytree(
+        Path(compiled.__file__).parents[2], tmp_path / "codegen_ui", ignore=shutil.ignore_patterns("bundled")
+    )
+    code = (
+        "import torch; from codegen_ui.engine.native import compiled\n"
+        "assert compiled.step_address(); print(compiled.__file__, compiled._kept[0].cache_hits)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert out.stdout.split() == [str(tmp_path / "codegen_ui/engine/native/compiled.py"), "1"]
 
 
 def test_without_a_place_to_keep_it_the_step_is_compiled_in_memory(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The compiled step: made once on each machine, some ten seconds, and found again at the next start.
 
 The compiled code is kept in the user's cache folder (`XDG_CACHE_HOME`, or `~/.cache`), in a folder of its own for every
-edition of these sources; numba keeps CPUs and its own versions apart in there. Where nothing can be written it is
-compiled at every start.
+edition of these sources, wherever they lie (`locator`); numba keeps CPUs and its own versions apart in there. Where
+nothing can be written it is compiled at every start.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 CPU_NEEDS = ("avx2", "fma")
 COMPILING = threading.Lock()
 FOLDER = "codegen-playground"
+LOCATOR = "codegen_ui.engine.native.locator.Anywhere"
 
 
 def obstacle(config: ModelConfig) -> str | None:
@@ -73,11 +74,13 @@ def _compiled() -> int:
         return _address[0]
     signature, begin = types.void(types.int64), time.perf_counter()
     folder = cache_folder(os.environ)
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder or "")
+    places = {"CACHE_DIR": str(folder or ""), "CACHE_LOCATOR_CLASSES": LOCATOR}
+    before = {name: getattr(numba.config, name) for name in places}
+    vars(numba.config).update(places)
     try:
         made = cfunc(signature, cache=folder is not None, error_model="numpy")(step)
     finally:
-        numba.config.CACHE_DIR = before
+        vars(numba.config).update(before)
     logger.info("kernels ready in %.1f s, kept in %s", time.perf_counter() - begin, folder or "no place")
     _kept.append(made)
     _address.append(made.address)
