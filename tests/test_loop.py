@@ -7,8 +7,9 @@ import gc
 import json
 import time
 from asyncio import events
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from codegen_ui.collector import spare
 from codegen_ui.door.bodies import MAX_BODY_BYTES
 
 LONGEST_SECONDS = 0.02
+"""On an ordinary machine, which does the work of `reference` in `REFERENCE_SECONDS`; one that is slower has longer."""
+REFERENCE_SECONDS = 0.015
+NUMBERS, NESTED = 300_000, "[" + "[]," * 100_000 + "1]"
 SIZE = 180_000
 PROMPTS = {
     "one line": "x + " * (SIZE // 4),
@@ -31,12 +35,64 @@ PROMPTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def spared() -> Iterator[None]:
-    """The garbage collector leaves alone what lives on, as in the server; here that is what all tests have made."""
+@dataclass(frozen=True)
+class Served:
+    """The page and the API, and the loop in which they live."""
+
+    app: Any
+    loop: asyncio.AbstractEventLoop
+
+    def within(self, monkeypatch: pytest.MonkeyPatch, doing: Coroutine[Any, Any, Any]) -> tuple[Any, list[float]]:
+        """What comes of it, and the processor seconds of each callback meanwhile."""
+
+        async def run() -> tuple[Any, list[float]]:
+            with longest_callback(monkeypatch) as spent:
+                return await asyncio.create_task(doing), spent
+
+        return self.loop.run_until_complete(run())
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """After a first run, in which everything was loaded.
+
+    The garbage collector leaves alone what lives on, as in the server; here that is what all tests have made.
+    """
+    service = serve(FakeEngine(("    pass\n",) * 30, seconds=0.05, context=10**6))
+    app = page_app(service, requests_per_minute=0, per_visitor=0)
+    loop = asyncio.new_event_loop()
+    life = alive(app)
+    loop.run_until_complete(life.__aenter__())
+    loop.run_until_complete(generate(app, "def f():\n"))
     spare()
-    yield
+    yield Served(app, loop)
     gc.unfreeze()
+    loop.run_until_complete(life.__aexit__(None, None, None))
+    waiting = asyncio.all_tasks(loop)  # Gradio's, which asyncio.run would end so as well
+    for task in waiting:
+        task.cancel()
+    loop.run_until_complete(asyncio.wait(waiting))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+def reference() -> float:
+    """Processor seconds that this thread needs, now, for what callbacks do: some of Python's steps, some objects."""
+    return min(once() for _ in range(3))
+
+
+def once() -> float:
+    begin = time.thread_time()
+    sum(number for number in range(NUMBERS))
+    json.loads(NESTED)
+    return time.thread_time() - begin
+
+
+@contextmanager
+def longest_allowed() -> Iterator[Callable[[], float]]:
+    """Gives a function: `LONGEST_SECONDS` on this machine, as slow as it was before or after what was measured."""
+    before = reference()
+    yield lambda: LONGEST_SECONDS * max(1.0, before / REFERENCE_SECONDS, reference() / REFERENCE_SECONDS)
 
 
 @contextmanager
@@ -58,18 +114,14 @@ def longest_callback(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         yield spent
 
 
-def make_app(engine: FakeEngine) -> Any:
-    service = serve(engine)
-    return page_app(service, requests_per_minute=0, per_visitor=0)
-
-
 async def post(app: Any, path: str, body: dict[str, Any]) -> Any:
     headers = ((b"content-type", b"application/json"),)
     return await call(app, "POST", path, headers=headers, body=json.dumps(body, ensure_ascii=False).encode())
 
 
-async def generate(app: Any, config: dict[str, Any], prompt: str) -> str:
-    """Press Generate and read to the end."""
+async def generate(app: Any, prompt: str) -> str:
+    """Load the page, press Generate and read to the end."""
+    config = json.loads((await call(app, "GET", "/config")).body)
     names = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
     button = [names["cg-generate"], "click"]
     press = next(one for one in config["dependencies"] if button in one["targets"])
@@ -82,22 +134,15 @@ async def generate(app: Any, config: dict[str, Any], prompt: str) -> str:
 
 
 @pytest.mark.parametrize("kind", PROMPTS)
-def test_a_huge_prompt_on_the_page(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    app = make_app(FakeEngine(("    pass\n",) * 30, seconds=0.05, context=10**6))
-
-    async def run() -> list[float]:
-        async with alive(app):
-            config = json.loads((await call(app, "GET", "/config")).body)
-            await generate(app, config, "def f():\n")
-            with longest_callback(monkeypatch) as spent:
-                seen = await asyncio.create_task(generate(app, config, PROMPTS[kind]))
-            assert "process_completed" in seen
-            assert "pass" in seen
-            return spent
-
-    spent = sorted(asyncio.run(run()))
-    assert spent[-1] < 3 * LONGEST_SECONDS, spent[-5:]
-    assert spent[-3] < LONGEST_SECONDS, spent[-5:]
+def test_a_huge_prompt_on_the_page(served: Served, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    with longest_allowed() as longest:
+        seen, spent = served.within(monkeypatch, generate(served.app, PROMPTS[kind]))
+        allowed = longest()
+    assert "process_completed" in seen
+    assert "pass" in seen
+    spent.sort()
+    assert spent[-1] < 3 * allowed, (allowed, spent[-5:])
+    assert spent[-3] < allowed, (allowed, spent[-5:])
 
 
 @pytest.mark.parametrize(
@@ -112,16 +157,10 @@ def test_a_huge_prompt_on_the_page(monkeypatch: pytest.MonkeyPatch, kind: str) -
     ids=["lists", "objects", "numbers", "token ids", "escapes"],
 )
 @pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/gradio_api/run/predict", "/v1/completions"])
-def test_the_largest_body_allowed(monkeypatch: pytest.MonkeyPatch, path: str, body: bytes) -> None:
+def test_the_largest_body_allowed(served: Served, monkeypatch: pytest.MonkeyPatch, path: str, body: bytes) -> None:
     assert len(body) <= MAX_BODY_BYTES
-    app = make_app(FakeEngine())
-
-    async def run() -> list[float]:
-        async with alive(app):
-            await call(app, "GET", "/config")
-            with longest_callback(monkeypatch) as spent:
-                posted = call(app, "POST", path, headers=((b"content-type", b"application/json"),), body=body)
-                await asyncio.create_task(posted)
-            return spent
-
-    assert max(asyncio.run(run())) < 3 * LONGEST_SECONDS
+    headers = ((b"content-type", b"application/json"),)
+    with longest_allowed() as longest:
+        _, spent = served.within(monkeypatch, call(served.app, "POST", path, headers=headers, body=body))
+        allowed = longest()
+    assert max(spent) < 3 * allowed, (allowed, sorted(spent)[-5:])
