@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ SERVED_OF_BUNDLED = ["bundled/__init__.py", "bundled/common_code.py"]
 MAY_IMPORT_TRANSFORMERS = ("engine/streamer.py", "checkpoints", "export", "bundled/", "bench/")
 
 
+@cache
 def imported(module: str) -> set[str]:
     """Every dotted name that a module imports, anywhere in it."""
     names: set[str] = set()

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,7 @@ def test_the_examples_came_with_it_too(site: Path, tmp_path: Path) -> None:
     assert int(anywhere(site, tmp_path, sys.executable, "-c", code)) == shipped
 
 
+@cache
 def required(path: str) -> dict[str, set[str]]:
     """Names to install -> what is said about their versions, which may differ between Pythons."""
     found: dict[str, set[str]] = {}
