@@ -19,6 +19,10 @@ WITHOUT_TORCH = importlib.util.find_spec("torch") is None
 """As on the Pythons that the whole check tests beside the first: torch's builds for them are several GB."""
 collect_ignore = [str(path) for path in Path(__file__).parent.glob("test_*.py") if WITHOUT_TORCH and needs_torch(path)]
 
+SAME_ANYWHERE = ("test_docs.py", "test_imports.py", "test_loop.py", "test_remote.py", "test_load.py")
+"""Files that another Python need not run: they read this project's own text, or measure and wait out times."""
+FEWER_FUZZ_CASES = 500
+
 LONGEST = ("test_memory.py", "test_browser.py", "test_accessible.py", "test_compare.py", "test_faults.py")
 """Files that take longest come first: at the end of a run on several cores none is left alone with one of them."""
 
@@ -27,6 +31,7 @@ wait_briefly()
 
 # A machine that is busy with something else is no fault of what is tested.
 settings.register_profile("patient", deadline=None)
+settings.register_profile("another-python", deadline=None, max_examples=20)
 settings.load_profile("patient")
 
 
@@ -42,6 +47,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=5000,
         help="how many hostile requests are sent to the page and the API",
     )
+    parser.addoption(
+        "--another-python",
+        action="store_true",
+        help="leave out what is the same on every Python, and make up fewer inputs: one Python has seen them all",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("another_python"):
+        settings.load_profile("another-python")
+        config.option.fuzz_cases = min(config.option.fuzz_cases, FEWER_FUZZ_CASES)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("another_python") and collection_path.name in SAME_ANYWHERE else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

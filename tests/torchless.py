@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -14,13 +15,20 @@ def needs_torch(path: Path) -> bool:
     """Whether importing the file imports torch. What functions import when they are called does not count."""
     seen, waiting = {path}, [path]
     while waiting:
-        for name in imports(waiting.pop()):
-            if name.partition(".")[0] in NEEDED:
-                return True
-            new = set(files(name)) - seen
-            seen |= new
-            waiting.extend(new)
+        needed, found = met(waiting.pop())
+        if needed:
+            return True
+        waiting.extend(found - seen)
+        seen |= found
     return False
+
+
+@cache
+def met(path: Path) -> tuple[bool, frozenset[Path]]:
+    """Whether a file imports torch itself, and which files of the project it imports."""
+    names = set(imports(path))
+    needed = any(name.partition(".")[0] in NEEDED for name in names)
+    return needed, frozenset(file for name in names for file in files(name))
 
 
 def files(name: str) -> Iterator[Path]:
