@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from textwrap import wrap
 
@@ -84,6 +85,7 @@ COLUMNS = (
 )
 
 
+@cache
 def post_examples() -> tuple[Example, ...]:
     """The post's prompts, from the examples that come with the project."""
     return tuple(grouped(load_gallery(shipped_examples()))[GROUP])

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 from gradio import queueing
+from gradio.routes import App
 from gradio.utils import LRUCache
 
 from codegen_ui.errors import PlaygroundError
@@ -89,18 +90,21 @@ class PatientBlocks(gr.Blocks):  # type: ignore[misc]
     """Blocks whose queue is a `PatientQueue`. Gradio takes the class by its name, and no argument for it."""
 
     def queue(self, *arguments: Any, **options: Any) -> PatientBlocks:
-        """Set the queue up; arguments as for `gr.Blocks.queue`."""
-        plain = queueing.Queue
+        """Set the queue up; arguments as for `gr.Blocks.queue`.
+
+        Gradio would also make an application of ninety routes each time; what serves is made where it is mounted.
+        """
+        plain, create = queueing.Queue, App.create_app
 
         def make(*arguments: Any, **options: Any) -> PatientQueue:
             self._patient = PatientQueue(*arguments, **options)
             return self._patient
 
-        queueing.Queue = make
+        queueing.Queue, App.create_app = make, lambda blocks, **_: getattr(blocks, "app", None)
         try:
             super().queue(*arguments, **options)
         finally:
-            queueing.Queue = plain
+            queueing.Queue, App.create_app = plain, staticmethod(create)
         self.state_session_capacity = STATES
         return self
 
