@@ -91,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--served", type=int, default=256, help="new tokens of each visitor (default: 256)")
             command.add_argument("--visitors", type=int, nargs="+", default=[1, 8], help="(default: 1 8)")
         if name == "page":
-            command.set_defaults(model="bundled", rounds=11)
+            command.set_defaults(model="bundled")
             command.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout (default: none)")
         if name == "scaling":
             command.add_argument(
