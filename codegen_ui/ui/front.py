@@ -6,6 +6,7 @@ told of all of them at once, shows the page's head meanwhile, and is sent a fift
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -48,7 +49,8 @@ class Front:
                 await send(start)
                 await send({"type": "http.response.body", "body": body})
                 return
-            content = Content.of(self._furnished(body.decode()).encode())
+            # Compressing takes milliseconds: not on the loop that carries everybody's streams.
+            content = await asyncio.to_thread(Content.of, self._furnished(body.decode()).encode())
             if not scope["query_string"]:
                 self._remember(key, content)
         answer = content.answer(Request(scope), "text/html; charset=utf-8", **{"cache-control": ASK})
