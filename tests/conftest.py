@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,9 @@ LONGEST = ("test_memory.py", "test_browser.py", "test_accessible.py", "test_comp
 
 # As in the command itself, and before a test imports torch: other tests want the cores as well.
 wait_briefly()
+
+# Each new client of httpx reads the world's certificates, for 35 ms; those of the tests speak to this machine alone.
+ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
 
 # A machine that is busy with something else is no fault of what is tested.
 settings.register_profile("patient", deadline=None)

@@ -181,7 +181,9 @@ def serve(engine: FakeEngine, name: str = "fake") -> Service:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
+    """Look, at first often and then less often: what is waited for wants the processor too."""
+    end, pause = time.monotonic() + seconds, 0.001
     while not condition():
         assert time.monotonic() < end, f"nothing happened within {seconds} s"
-        time.sleep(0.001)
+        time.sleep(pause)
+        pause = min(0.02, 1.2 * pause)
