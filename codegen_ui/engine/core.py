@@ -22,10 +22,9 @@ TELL_POSITIONS_SECONDS = 0.1
 """How often those who wait hear of their place in the queue at most."""
 
 
-def cell(work: Work, prefill: bool, accepted: int) -> Cell:
-    """What a step did for one sequence."""
-    decoded = 1 + accepted if work.draws else 0
-    return Cell(work.slot, work.sequence.output.id, work.count if prefill else 0, decoded, accepted)
+def cell(work: Work, prefill: bool, gained: int, accepted: int) -> Cell:
+    """What a step did for one sequence: its completion takes no more tokens than up to its end."""
+    return Cell(work.slot, work.sequence.output.id, work.count if prefill else 0, gained, min(gained, accepted))
 
 
 class EngineCore:
@@ -147,8 +146,9 @@ class EngineCore:
         for work, results in zip(plan.works, drawn, strict=True):
             kept = accept(work, results)
             accepted.append(max(0, len(kept) - 1))
-            cells.append(cell(work, len(accepted) > len(plan.decoding), accepted[-1]))
+            prefill, before = len(accepted) > len(plan.decoding), len(work.sequence.output.output_ids)
             if kept[-1].token == BROKEN:
+                cells.append(cell(work, prefill, 0, 0))
                 logger.error("%s: the model gave numbers that are not finite", work.sequence.output.id)
                 self._fail([work.sequence], OverflowError())
                 continue
@@ -161,6 +161,7 @@ class EngineCore:
             else:
                 work.sequence.output.recorder.prefilled(work.sequence.computed)
                 work.sequence.output.notify()
+            cells.append(cell(work, prefill, len(work.sequence.output.output_ids) - before, accepted[-1]))
         if plan.works:
             self._totals.steps.add(now, seconds, cells)
             self.scheduler.learn(plan, accepted[: len(plan.decoding)], seconds)
