@@ -146,25 +146,30 @@ class EngineCore:
         for work, results in zip(plan.works, drawn, strict=True):
             kept = accept(work, results)
             accepted.append(max(0, len(kept) - 1))
-            prefill, before = len(accepted) > len(plan.decoding), len(work.sequence.output.output_ids)
-            if kept[-1].token == BROKEN:
-                cells.append(cell(work, prefill, 0, 0))
-                logger.error("%s: the model gave numbers that are not finite", work.sequence.output.id)
-                self._fail([work.sequence], OverflowError())
-                continue
-            if any(one.token == BROKEN for one in results):
-                self._runner.clear(work.slot, work.start + work.count + accepted[-1], work.start + len(work.tokens))
-            kept = kept if work.draws else ()
-            self.scheduler.advance(work, [one.token for one in kept])
-            if kept:
-                self._give(work, kept, now)
-            else:
-                work.sequence.output.recorder.prefilled(work.sequence.computed)
-                work.sequence.output.notify()
-            cells.append(cell(work, prefill, len(work.sequence.output.output_ids) - before, accepted[-1]))
+            before = len(work.sequence.output.output_ids)
+            self._move_on(work, kept, results, now)
+            gained = len(work.sequence.output.output_ids) - before
+            cells.append(cell(work, len(accepted) > len(plan.decoding), gained, accepted[-1]))
         if plan.works:
             self._totals.steps.add(now, seconds, cells)
             self.scheduler.learn(plan, accepted[: len(plan.decoding)], seconds)
+
+    def _move_on(self, work: Work, kept: Sequence[Drawn], results: Sequence[Drawn], now: float) -> None:
+        """One sequence, by the tokens that were `kept` of those drawn; its end, where the model gave no numbers."""
+        output = work.sequence.output
+        if kept[-1].token == BROKEN:
+            logger.error("%s: the model gave numbers that are not finite", output.id)
+            self._fail([work.sequence], OverflowError())
+            return
+        if any(one.token == BROKEN for one in results):
+            self._runner.clear(work.slot, work.start + work.count + len(kept) - 1, work.start + len(work.tokens))
+        kept = kept if work.draws else ()
+        self.scheduler.advance(work, [one.token for one in kept])
+        if kept:
+            self._give(work, kept, now)
+        else:
+            output.recorder.prefilled(work.sequence.computed)
+            output.notify()
 
     def _give(self, work: Work, kept: Sequence[Drawn], now: float) -> None:
         """New tokens to a sequence's reader; the end of it, where they end it."""
