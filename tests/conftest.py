@@ -31,7 +31,8 @@ LONGEST = ("test_memory.py", "test_browser.py", "test_accessible.py", "test_comp
 # As in the command itself, and before a test imports torch: other tests want the cores as well.
 wait_briefly()
 
-# Each new client of httpx reads the world's certificates, for 35 ms; those of the tests speak to this machine alone.
+# Each new client of httpx reads the world's certificates, in 35 ms and more memory than a tab takes; those of the tests
+# speak to this machine alone.
 ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
 
 # A machine that is busy with something else is no fault of what is tested.

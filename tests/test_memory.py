@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -101,14 +100,13 @@ def test_finished_requests_leave_nothing_in_the_engine() -> None:
 async def open_tabs(url: str, count: int) -> list[httpx.AsyncClient]:
     """So many tabs of one visitor, each of which has pressed Generate and shows what came; they stay open."""
     clients = []
-    unused = ssl.create_default_context()  # which every client would make for itself, of more than all of a tab
 
-    async with httpx.AsyncClient(base_url=url, timeout=60, verify=unused) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
         first = Page(http)
         await first.open()
 
     async def open_one() -> None:
-        http = httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=2), verify=unused)
+        http = httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=2))
         clients.append(http)
         page = Page(http)
         await page.open_like(first)
