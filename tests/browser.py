@@ -53,3 +53,14 @@ def chromium() -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def new_page(browser: Any, **options: Any) -> Iterator[Any]:
+    """An empty tab: of the visitor who comes again and again or, where `options` describe one, of one of his own."""
+    context = browser.new_context(**options) if options else browser.contexts[0]
+    page = context.new_page()
+    try:
+        yield page
+    finally:
+        (context if options else page).close()

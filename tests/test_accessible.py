@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from browser import new_page
 from fake_engine import FakeEngine
 from visit import EDITOR, EXAMPLES, PROMPT, SCRIPT, faults, pick, scripted_page, set_number, tab, until
 from web import page_app, running
@@ -34,21 +36,18 @@ def address(engine: FakeEngine) -> Iterator[str]:
 @pytest.fixture
 def visit(browser: Any, address: str, engine: FakeEngine) -> Iterator[Callable[..., Any]]:
     """Opens the page once its model is there, in a profile of its own where one is described."""
-    opened: list[Any] = []
+    opened = ExitStack()
 
     def open_page(theme: str = "light", **options: Any) -> Any:
-        context = browser.new_context(**options) if options else browser.contexts[0]
-        page = context.new_page()
-        opened.append(context if options else page)
+        page = opened.enter_context(new_page(browser, **options))
         page.goto(f"{address}/?__theme={theme}")
         page.wait_for_selector("#cg-head [data-tone=ready]", state="attached")
         page.wait_for_selector(".cg-chip")
         return page
 
     engine.seconds = 0.01
-    yield open_page
-    for page_or_context in opened:
-        page_or_context.close()
+    with opened:
+        yield open_page
 
 
 def state(page: Any) -> str:

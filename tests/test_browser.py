@@ -10,12 +10,14 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from browser import new_page
 from fake_engine import FakeEngine, wait_until
 from visit import EXAMPLES, PICTURES, SCREENSHOTS, scripted_page
 from web import page_app, running
@@ -71,7 +73,7 @@ def slow_engine(playground: Playground) -> Iterator[None]:
 @pytest.fixture
 def visit(browser: Any, playground: Playground) -> Iterator[Callable[..., Any]]:
     """Opens the page in a new tab; at the end no request may have left for another host, and no script have failed."""
-    opened: list[Any] = []
+    opened = ExitStack()
     foreign: list[str] = []
     broken: list[str] = []
     hosts: set[str] = set()
@@ -83,9 +85,7 @@ def visit(browser: Any, playground: Playground) -> Iterator[Callable[..., Any]]:
 
     def open_page(query: str = "", address: str = playground.address, **options: Any) -> Any:
         hosts.add(urlsplit(address).netloc)
-        context = browser.new_context(**options) if options else browser.contexts[0]
-        page = context.new_page()
-        opened.append(context if options else page)
+        page = opened.enter_context(new_page(browser, **options))
         page.on("request", note)
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(f"{address}/{query}")
@@ -93,9 +93,8 @@ def visit(browser: Any, playground: Playground) -> Iterator[Callable[..., Any]]:
         page.wait_for_selector("#cg-generate")
         return page
 
-    yield open_page
-    for page_or_context in opened:
-        page_or_context.close()
+    with opened:
+        yield open_page
     with_storage = browser.contexts[0].new_page()
     with_storage.goto(f"{playground.address}/theme.css")
     with_storage.evaluate("localStorage.clear()")

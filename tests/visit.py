@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import WIDE
+from browser import WIDE, new_page
 from fake_engine import FakeEngine, serve, wait_until
 from web import page_app, running
 
@@ -72,21 +72,15 @@ def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator
         if parts.scheme not in ("data", "blob") and parts.netloc != host:
             foreign.append(request.url)
 
-    context = browser.new_context(**{"viewport": WIDE, **options}) if options else browser.contexts[0]
-    page = context.new_page()
-    stored = {"origin": address, "storageTypes": "local_storage,cookies"}
-    context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
-    page.on("request", note)
-    page.on("pageerror", lambda error: broken.append(str(error)))
-    page.goto(f"{address}/{query}")
-    page.wait_for_selector("#cg-live [data-tone]", state="attached")
-    page.wait_for_selector("#cg-generate", state="attached")
-    try:
+    with new_page(browser, **({"viewport": WIDE, **options} if options else {})) as page:
+        stored = {"origin": address, "storageTypes": "local_storage,cookies"}
+        page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
+        page.on("request", note)
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(f"{address}/{query}")
+        page.wait_for_selector("#cg-live [data-tone]", state="attached")
+        page.wait_for_selector("#cg-generate", state="attached")
         yield page
-    finally:
-        if options:
-            context.close()
-        page.close()
     assert foreign == []
     assert broken == []
 
