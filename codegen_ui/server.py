@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-# Before gradio is imported: no telemetry, no version check, no request to any other host.
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-
-import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
@@ -157,21 +152,7 @@ def create_app(service: Service, page: Page, options: Options) -> FastAPI:
         root_path=options.root_path,
     )
     add_assets(app)
-    gr.mount_gradio_app(
-        app,
-        page.blocks,
-        path="/",
-        root_path=options.root_path or None,
-        theme=page.theme,
-        css=page.css,
-        head=page.head,
-        footer_links=[],
-        run_history=False,
-        enable_monitoring=False,
-        show_error=False,
-        max_file_size=0,
-        ssr_mode=False,
-    )
+    page.mount(app, options.root_path)
     return app
 
 

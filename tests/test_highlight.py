@@ -234,9 +234,9 @@ def test_an_update_at_300_lines_takes_a_few_milliseconds() -> None:
     completion, spent = "", []
     for _ in range(30):
         completion += "    total = sum(values)\n"
-        start = time.perf_counter()
+        start = time.thread_time()
         highlighter.update(completion)
-        spent.append(time.perf_counter() - start)
+        spent.append(time.thread_time() - start)
     assert sorted(spent)[len(spent) // 2] < 0.005
 
 
@@ -248,9 +248,9 @@ def test_no_text_costs_more_than_its_length(unit: str) -> None:
     def seconds(size: int) -> float:
         text, best = unit * (size // len(unit)), float("inf")
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.thread_time()
             highlight(text)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.thread_time() - start)
         return best
 
     highlight("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from functools import cache
@@ -63,7 +64,35 @@ def test_what_serves_does_not_know_the_recipe_that_trained_the_bundled_checkpoin
     assert {name for name in found if name not in allowed and name.rpartition(".")[0] not in allowed} == set()
 
 
-def test_the_page_is_ready_before_torch_and_transformers_are_imported() -> None:
-    code = "import sys, codegen_ui.server;print([m for m in ('torch', 'transformers') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+LOOK = """
+import json, sys
+stubs = []
+sys.addaudithook(lambda event, told: event == "open" and str(told[0]).endswith(".pyi") and stubs.append(told[0]))
+import codegen_ui.server
+print(json.dumps({"modules": list(sys.modules), "stubs": stubs}))
+"""
+
+
+@pytest.fixture(scope="module")
+def started() -> dict[str, list[str]]:
+    """What a process that has imported the server has imported with it, and which type stubs it has opened."""
+    done = subprocess.run([sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def test_the_page_is_ready_before_torch_and_transformers_are_imported(started: dict[str, list[str]]) -> None:
+    assert not {"torch", "transformers"} & set(started["modules"])
+
+
+def test_gradio_is_imported_without_writing_the_stubs_of_its_components(started: dict[str, list[str]]) -> None:
+    assert "gradio.components.html" in started["modules"]
+    assert started["stubs"] == []
+
+
+def test_what_judges_generated_code_in_the_browser_is_never_imported_by_the_server(
+    started: dict[str, list[str]],
+) -> None:
+    assert "codegen_ui.ui.views.check_runner" not in started["modules"]
+    users = [path for path in PACKAGE.rglob("*.py") if "import check_runner" in path.read_text(encoding="utf-8")]
+    assert users == []

@@ -140,13 +140,13 @@ def test_the_announced_order_is_the_order_of_service() -> None:
 
 def test_a_thousand_waiting_cost_a_newcomer_nothing() -> None:
     queue = queue_of(*(sequence(f"visitor {n % 300}", 5, 100) for n in range(1000)))
-    begin = time.perf_counter()
+    begin = time.thread_time()
     for _ in range(100):
         queue.add(sequence("new", 5, 100))
-    assert (time.perf_counter() - begin) / 100 < 0.001
-    begin = time.perf_counter()
+    assert (time.thread_time() - begin) / 100 < 0.001
+    begin = time.thread_time()
     assert len(queue.order()) == 1100
-    assert time.perf_counter() - begin < 0.05
+    assert time.thread_time() - begin < 0.05
 
 
 @settings(max_examples=100, deadline=None)

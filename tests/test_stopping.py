@@ -472,10 +472,10 @@ def test_reading_is_linear_in_the_text() -> None:
         best = float("inf")
         for _ in range(3):
             stopper = Stopper("def f():\n", StopAt.FUNCTION, ["STOP"])
-            start = time.perf_counter()
+            start = time.thread_time()
             for at in range(0, len(text), 4):
                 stopper.push(text[at : at + 4])
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.thread_time() - start)
         return best
 
     for text in ("    x = " + "a b c(" * 500, "    pass\n" * 400, "    # " + "\n" * 3000, "    '''" + '""' * 1500):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
+from fastapi import FastAPI
 
 from codegen_ui.gallery import Example
 from codegen_ui.service import Service
@@ -35,12 +36,30 @@ TITLE = "CodeGen Playground"
 
 @dataclass(frozen=True)
 class Page:
-    """The blocks, their queue set up, and what `gr.mount_gradio_app` takes with them."""
+    """The blocks, their queue set up, and what they look like."""
 
     blocks: gr.Blocks
     theme: gr.themes.Base
     css: str
     head: str
+
+    def mount(self, app: FastAPI, root_path: str = "") -> None:
+        """Let `app` answer with the page wherever it has no route of its own: the last thing to add to it."""
+        gr.mount_gradio_app(
+            app,
+            self.blocks,
+            path="/",
+            root_path=root_path or None,
+            theme=self.theme,
+            css=self.css,
+            head=self.head,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            show_error=False,
+            max_file_size=0,
+            ssr_mode=False,
+        )
 
 
 def build_page(service: Service, examples: Sequence[Example], *, max_events: int = 256) -> Page:
