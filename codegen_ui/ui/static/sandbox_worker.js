@@ -14,8 +14,10 @@ self.onmessage = ({ data, ports: [port] }) => {
   Object.assign(brython.precompiled, data.compiled);
   // As on a page opened from a disk: modules come from the library alone, and one that it lacks is a ModuleNotFoundError.
   brython.protocol = "file";
-  const runner = brython.runPythonSource(data.runner, "check_runner");
-  const run = brython.pyobj2jsobj(brython.module_getattr(runner, "run"));
+  // The runner as one more module of the library: compiled once, like them.
+  brython.update_VFS({ check_runner: [".py", data.runner, []] });
+  brython.importModule("check_runner");
+  const run = brython.pyobj2jsobj(brython.module_getattr(brython.imported.check_runner, "run"));
   for (const name of data.modules) {
     try { brython.importModule(name); } catch (_) { /* the program will meet the same error, and say so */ }
   }

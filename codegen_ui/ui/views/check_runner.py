@@ -10,7 +10,12 @@ semicolon, prepare it: `stack = Stack(); stack.push(1); stack.pop() == 1`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # Brython compiles what it imports: these would take it longer than all of the rest.
+    from collections.abc import Callable, Sequence
+
+    Tell = Callable[[int, str, str], object]
 
 PROGRAM = -1
 """The index that stands for the program itself in what `tell` is told."""
@@ -21,9 +26,6 @@ CHECK, NAME = "<check>", "completion"
 MAX_SHOWN = 200
 OPERATORS = ("==", "!=", "<=", ">=", "<", ">")
 WORDS = ("and", "or", "not", "if", "else", "lambda", "in", "is", ":=")
-
-Tell = Callable[[int, str, str], object]
-"""Told of each step: the check's index (or `PROGRAM`), its state, and a text: what it gave, or what went wrong."""
 
 
 class Nowhere:
@@ -37,7 +39,10 @@ class Nowhere:
 
 
 def run(program: str, checks: Sequence[str], tell: Tell) -> None:
-    """Run the program, then every check in its namespace, in order. Raises nothing."""
+    """Run the program, then every check in its namespace, in order. Raises nothing.
+
+    `tell` is told of each step: the check's index (or `PROGRAM`), its state, and what it gave or what went wrong.
+    """
     names: dict[str, object] = {"__name__": NAME}
     # Where a dataclass looks for the module that it is in.
     sys.modules.setdefault(NAME, type(sys)(NAME))
