@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
+from browser import new_page
 from fake_engine import wait_until
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -93,10 +94,9 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
-    page = browser.new_page()
-    page.goto(address)
-    yield page
-    page.close()
+    with new_page(browser) as page:
+        page.goto(address)
+        yield page
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import new_page
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from references import NOTHING, RIGHT, WRONG
@@ -77,11 +78,9 @@ def page(browser: Any) -> Iterator[Any]:
     async def empty() -> str:
         return "<!doctype html><title>checks</title>"
 
-    with running(app) as address:
-        page = browser.new_page()
+    with running(app) as address, new_page(browser) as page:
         page.goto(address)
         yield page
-        page.close()
 
 
 @pytest.mark.browser
