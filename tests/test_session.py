@@ -17,6 +17,7 @@ from fake_engine import CONTEXT, FakeEngine, serve, wait_until
 from codegen_ui.checkpoints.progress import Progress
 from codegen_ui.errors import ModelUnavailable
 from codegen_ui.generation import Generation
+from codegen_ui.highlight import IncrementalHighlighter
 from codegen_ui.request import GenerationRequest
 from codegen_ui.service import Loaded, Service
 from codegen_ui.ui.inputs import Inputs
@@ -216,6 +217,30 @@ class TestEndings:
 
         asyncio.run(asyncio.wait_for(hang_up(), 5))
         assert engine.generations[0].cancelled.is_set()
+
+    def test_an_update_that_clear_overtakes_is_never_shown_and_the_page_ends_empty(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        update, held, go_on = IncrementalHighlighter.update, threading.Event(), threading.Event()
+
+        def slow(highlighter: IncrementalHighlighter, completion: str) -> list[str]:
+            held.set()
+            go_on.wait(30)
+            return update(highlighter, completion)
+
+        monkeypatch.setattr(IncrementalHighlighter, "update", slow)
+
+        async def clear() -> list[Any]:
+            sessions = Sessions(serve(FakeEngine(ENDLESS, seconds=0.02)))
+            running = asyncio.create_task(updates(sessions, Inputs("x")))
+            await until(held.is_set)
+            sessions.clear("tab")
+            go_on.set()
+            return await asyncio.wait_for(running, 20)
+
+        *shown, last, end = asyncio.run(clear())
+        assert [lines for lines, _ in shown if lines is not None] == []
+        assert (last[0], last[1]["state"], end) == ([], "ready", None)
 
     def test_stop_and_clear_without_a_run_do_nothing(self) -> None:
         sessions = Sessions(serve(FakeEngine()))

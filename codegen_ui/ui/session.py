@@ -92,6 +92,7 @@ class Session:
         """Forget the last text; what is running is superseded."""
         if self.run is not None:
             self.run.supersede()
+            self.run = None
         self._prompt, self.text = hash(""), ""
 
     def go_on(self, prompt: str) -> str:

@@ -74,7 +74,8 @@ class Sessions:
     ) -> AsyncGenerator[Update | None, None]:
         """The output's lines and the live panel's figures as they change. Errors become figures; nothing is raised.
 
-        The last item is None where another run, or Clear, took the page over: there is nothing more to show.
+        The last item is None where another run, or Clear, took the page over: there is nothing more to show. An update
+        may still have been on its way then; so what a page shows after Clear comes last on that very way.
         """
         session, run = self._open(key), Run(self._service, model)
         session.begin(run, inputs.prompt)
@@ -84,24 +85,29 @@ class Sessions:
             started = time.monotonic()
             async for status in run.loading():
                 yield None, figures.waiting("loading", figures.progress(status), time.monotonic() - started)
+            if run.superseded:
+                for update in leaving(session):
+                    yield update
+                return
             if run.stopped:
-                yield None if run.superseded else (None, figures.refused("Stopped before the model was loaded."))
+                yield None, figures.refused("Stopped before the model was loaded.")
                 return
             generation = await run.submit(request)
             # In another thread: whatever a visitor writes, colouring it takes none of the loop's time.
             highlighter = await asyncio.to_thread(IncrementalHighlighter, inputs.prompt)
             async for snapshot in snapshots(generation, self.pause):
-                if run.superseded:
-                    yield None
+                if not run.superseded and not await self._fetched(key):
                     return
-                if not await self._fetched(key):
-                    return
-                if snapshot.finish_reason is not None:
+                if snapshot.finish_reason is not None and not run.superseded:
                     session.keep(self._name(model), generation, request, snapshot)
                     self._bound_records()
                     lines = await asyncio.to_thread(highlighter.final, snapshot.text)
                 else:
                     lines = await asyncio.to_thread(highlighter.update, snapshot.text)
+                if run.superseded:
+                    for update in leaving(session):
+                        yield update
+                    return
                 shown = figures.live(snapshot, self._note(model, run, snapshot))
                 yield lines, {**shown, **advise(request, snapshot, self._unsupported(model))}
         except InvalidInput as problem:
@@ -231,3 +237,8 @@ class Sessions:
         """What really runs, which need not be what was asked for: the bundled checkpoint may stand in."""
         status = self._service.status(model)
         return status.name if status.info is None else status.info.name
+
+
+def leaving(session: Session) -> tuple[Update | None, ...]:
+    """What a run that was superseded shows at last."""
+    return (None,) if session.run is not None else (([], figures.idle()), None)

@@ -42,12 +42,9 @@
     const code = element.querySelector("code");
     const scroll = element.querySelector(".cg-scroll");
     let shown = [];
-    let sticky = true;
-    scroll.addEventListener("scroll", () => {
-      sticky = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_BOTTOM;
-    });
     follow(props, watch, (lines) => {
-      if (lines.length < shown.length || lines[0] !== shown[0]) sticky = true;
+      const another = lines.length < shown.length || lines[0] !== shown[0];
+      const sticky = another || scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_BOTTOM;
       lines.forEach((line, at) => {
         if (at >= code.children.length) code.append(Object.assign(document.createElement("div"), { className: "line" }));
         if (shown[at] !== line) code.children[at].innerHTML = line;
