@@ -7,14 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from visit import ROOT, bundled_page, pick, tab, until
 
-from codegen_ui.gallery import load_gallery
+from codegen_ui.gallery import Example, load_gallery
 from codegen_ui.generation import ModelInfo
 from codegen_ui.request import GenerationRequest
 from codegen_ui.ui.views.snippets import Told, literal, write
@@ -63,10 +62,16 @@ def address() -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module", params=["Binary search", "Two Sum II"])
-def written(request: Any, address: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """The programs of an example, and what this very server makes of it."""
-    example = EXAMPLES[request.param]
+Written = list[tuple[dict[str, str], dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def written(address: str) -> Written:
+    """The programs of two examples, each with what this very server makes of it."""
+    return [programs_of(EXAMPLES[title], address) for title in ("Binary search", "Two Sum II")]
+
+
+def programs_of(example: Example, address: str) -> tuple[dict[str, str], dict[str, Any]]:
     wanted = GenerationRequest(example.prompt, **example.settings)
     counted = httpx.post(f"{address}/tokenize", json={"prompt": example.prompt}).json()["count"]
     allowance = wanted.max_length - counted
@@ -77,35 +82,45 @@ def written(request: Any, address: str) -> tuple[dict[str, str], dict[str, Any]]
     return write(wanted, told), choice
 
 
-def run(program: list[str], source: str, folder: Path = ROOT) -> str:
-    done = subprocess.run(program, input=source, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+def run(program: list[str], source: str) -> str:
+    done = subprocess.run(program, input=source, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+END = "-- end of a program --"
+
+
+def run_all(written: Written, name: str, then: str = "") -> list[str]:
+    """What each program of a kind prints, with `then` as its last line; all in one process, which imports once."""
+    sources = [f"{snippets[name]}{then}\nprint({END!r})\n" for snippets, _ in written]
+    return run([sys.executable, "-"], "".join(sources)).split(f"{END}\n")[:-1]
+
+
 class TestPrograms:
-    def test_transformers_alone_gives_the_same_tokens(self, written: tuple[dict[str, str], dict[str, Any]]) -> None:
-        snippets, choice = written
-        out = run([sys.executable, "-"], snippets["transformers"] + "print(output[0, ids.shape[1] :].tolist())\n")
-        text, _, ids = out.rstrip("\n").rpartition("\n")
-        assert json.loads(ids) == choice["token_ids"]
-        assert text.startswith(choice["text"].rstrip("\n"))
+    def test_transformers_alone_gives_the_same_tokens(self, written: Written) -> None:
+        said = run_all(written, "transformers", "print(output[0, ids.shape[1] :].tolist())")
+        for out, (_, choice) in zip(said, written, strict=True):
+            text, _, ids = out.rstrip("\n").rpartition("\n")
+            assert json.loads(ids) == choice["token_ids"]
+            assert text.startswith(choice["text"].rstrip("\n"))
 
-    def test_curl_gives_the_same_tokens(self, written: tuple[dict[str, str], dict[str, Any]]) -> None:
-        snippets, choice = written
-        answer = json.loads(run(["bash", "-s"], snippets["curl"]))
-        assert answer["choices"][0]["token_ids"] == choice["token_ids"]
+    def test_curl_gives_the_same_tokens(self, written: Written) -> None:
+        for snippets, choice in written:
+            answer = json.loads(run(["bash", "-s"], snippets["curl"]))
+            assert answer["choices"][0]["token_ids"] == choice["token_ids"]
 
-    def test_the_openai_client_gives_the_same_tokens(self, written: tuple[dict[str, str], dict[str, Any]]) -> None:
-        snippets, choice = written
-        out = run([sys.executable, "-"], snippets["openai"] + "print(completion.choices[0].token_ids)\n")
-        text, _, ids = out.rstrip("\n").rpartition("\n")
-        assert json.loads(ids) == choice["token_ids"]
-        assert text.rstrip("\n") == choice["text"].rstrip("\n")
+    def test_the_openai_client_gives_the_same_tokens(self, written: Written) -> None:
+        for out, (_, choice) in zip(
+            run_all(written, "openai", "print(completion.choices[0].token_ids)"), written, strict=True
+        ):
+            text, _, ids = out.rstrip("\n").rpartition("\n")
+            assert json.loads(ids) == choice["token_ids"]
+            assert text.rstrip("\n") == choice["text"].rstrip("\n")
 
-    def test_gradio_client_gives_the_same_text(self, written: tuple[dict[str, str], dict[str, Any]]) -> None:
-        snippets, choice = written
-        assert choice["text"] in run([sys.executable, "-"], snippets["gradio_client"])
+    def test_gradio_client_gives_the_same_text(self, written: Written) -> None:
+        for out, (_, choice) in zip(run_all(written, "gradio_client"), written, strict=True):
+            assert choice["text"] in out
 
 
 @pytest.mark.browser
