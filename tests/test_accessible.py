@@ -38,9 +38,9 @@ def visit(browser: Any, address: str, engine: FakeEngine) -> Iterator[Callable[.
     """Opens the page once its model is there, in a profile of its own where one is described."""
     opened = ExitStack()
 
-    def open_page(theme: str = "light", **options: Any) -> Any:
+    def open_page(**options: Any) -> Any:
         page = opened.enter_context(new_page(browser, **options))
-        page.goto(f"{address}/?__theme={theme}")
+        page.goto(address)
         page.wait_for_selector("#cg-head [data-tone=ready]", state="attached")
         page.wait_for_selector(".cg-chip")
         return page
@@ -70,10 +70,9 @@ def generate_long(page: Any, engine: FakeEngine) -> None:
     wait_for_state(page, "decoding")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
-def test_axe_finds_nothing_serious(visit: Callable[..., Any], theme: str, screen: dict[str, Any]) -> None:
-    page = visit(theme, **screen)
+def test_axe_finds_nothing_serious(visit: Callable[..., Any], screen: dict[str, Any]) -> None:
+    page = visit(**screen)
     assert faults(page) == []
     generate(page)
     wait_for_state(page, "done")
@@ -84,11 +83,10 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Any], theme: str, screen
     assert faults(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_any_view_of_a_run(browser: Any, bundled: str, theme: str) -> None:
+def test_axe_finds_nothing_serious_in_any_view_of_a_run(browser: Any, bundled: str) -> None:
     """Checks, the tail, tokens with a choice and a branch, code, link, lanes, and a grid: all open."""
     tokens = "#cg-tokens .cg-tokens button"
-    with tab(browser, bundled, f"?__theme={theme}") as page:
+    with tab(browser, bundled) as page:
         pick(page, "Binary search")
         page.locator("#cg-verdicts li[data-state=passed]").nth(3).wait_for()
         page.fill("#cg-stop-strings textarea", "return")

@@ -295,9 +295,8 @@ def test_a_prompt_of_markup_is_text_and_runs_nothing(visit: Any) -> None:
     assert "<img" in str(page.text_content("#cg-runs tbody"))
 
 
-@pytest.mark.parametrize("query", ["?__theme=light", "?__theme=dark"])
-def test_a_phone_needs_no_sideways_scrolling(visit: Any, query: str) -> None:
-    page = visit(query, viewport={"width": 390, "height": 844})
+def test_a_phone_needs_no_sideways_scrolling(visit: Any) -> None:
+    page = visit(viewport={"width": 390, "height": 844})
     example(page, "Binary search").click()
     wait_for_state(page, "done")
     page.wait_for_selector("#cg-runs tbody tr")

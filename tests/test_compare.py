@@ -410,10 +410,9 @@ class TestPage:
             assert "temperature 0 " in labels[0]
             assert "temperature 0.8" in labels[1]
 
-    @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_axe_finds_nothing_serious_while_it_is_open(self, browser: Any, address: str, theme: str) -> None:
+    def test_axe_finds_nothing_serious_while_it_is_open(self, browser: Any, address: str) -> None:
         for screen in ({}, {"viewport": PHONE, "has_touch": True}):
-            with tab(browser, address, f"?__theme={theme}", reduced_motion="reduce", **screen) as page:
+            with tab(browser, address, reduced_motion="reduce", **screen) as page:
                 pick(page, "Recursion")
                 open_panel(page)
                 page.click("#cg-compare [data-act=compare]")

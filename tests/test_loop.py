@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import statistics
 import time
 from asyncio import events
 from collections.abc import Callable, Coroutine, Iterator
@@ -78,7 +79,7 @@ def served() -> Iterator[Served]:
 
 def reference() -> float:
     """Processor seconds that this thread needs, now, for what callbacks do: some of Python's steps, some objects."""
-    return min(once() for _ in range(3))
+    return statistics.median(once() for _ in range(5))
 
 
 def once() -> float:

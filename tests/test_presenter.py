@@ -144,10 +144,9 @@ def test_titles_that_no_example_has_are_told(browser: Any, address: str) -> None
         assert page.inner_text("[data-p=title]") == "Ready"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("screen", [{}, {"viewport": PHONE, "has_touch": True}], ids=["desk", "phone"])
-def test_axe_finds_nothing_serious(browser: Any, address: str, theme: str, screen: dict[str, Any]) -> None:
-    with tab(browser, address, f"?__theme={theme}{OWN}", **screen) as page:
+def test_axe_finds_nothing_serious(browser: Any, address: str, screen: dict[str, Any]) -> None:
+    with tab(browser, address, OWN, **screen) as page:
         presenting(page)
         press(page, "n", "Binary search")
         until(page, "document.querySelector('#cg-verdicts [data-checks]')")

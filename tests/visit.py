@@ -103,8 +103,23 @@ def set_number(page: Any, field: str, value: float) -> None:
     box.blur()
 
 
+OTHER_THEME = """() => {
+  document.body.classList.toggle("dark");
+  const fading = document.getAnimations().filter((one) => one instanceof CSSTransition);
+  return Promise.all(fading.map((one) => one.finished.catch(() => {})));
+}"""
+
+
 def faults(page: Any, within: str | None = None) -> list[str]:
-    """What axe-core finds serious or worse, in the page or one part of it: rule, impact, and where."""
+    """What axe-core finds serious or worse, in the page or one part of it, in both themes: rule, impact, and where."""
+    found = axe(page, within)
+    page.evaluate(OTHER_THEME)
+    found += axe(page, within)
+    page.evaluate(OTHER_THEME)
+    return found
+
+
+def axe(page: Any, within: str | None) -> list[str]:
     # Of what is right axe-core would write down each element and the way to it, which takes most of its time.
     found = Axe().run(page, context=within, options={"resultTypes": ["violations"]}).response["violations"]
     return [
