@@ -21,9 +21,12 @@ WITHOUT_TORCH = importlib.util.find_spec("torch") is None
 """As on the Pythons that the whole check tests beside the first: torch's builds for them are several GB."""
 collect_ignore = [str(path) for path in Path(__file__).parent.glob("test_*.py") if WITHOUT_TORCH and needs_torch(path)]
 
-SAME_ANYWHERE = ("test_docs.py", "test_imports.py", "test_loop.py", "test_remote.py", "test_load.py")
-"""Files that another Python need not run: they read this project's own text, or measure and wait out times."""
-FEWER_FUZZ_CASES = 500
+SAME_ANYWHERE = (
+    *("test_docs.py", "test_imports.py", "test_loop.py", "test_remote.py", "test_load.py"),
+    *("test_schema.py", "test_api_fuzz.py", "test_fuzz.py"),
+)
+"""Files that another Python need not run: they read this project's own text, measure and wait out times, or make up
+requests by the thousand."""
 
 LONGEST = ("test_memory.py", "test_browser.py", "test_accessible.py", "test_compare.py", "test_faults.py")
 """Files that take longest come first: at the end of a run on several cores none is left alone with one of them."""
@@ -63,7 +66,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("another_python"):
         settings.load_profile("another-python")
-        config.option.fuzz_cases = min(config.option.fuzz_cases, FEWER_FUZZ_CASES)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

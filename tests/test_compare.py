@@ -411,7 +411,8 @@ class TestPage:
             assert "temperature 0.8" in labels[1]
 
     def test_axe_finds_nothing_serious_while_it_is_open(self, browser: Any, address: str) -> None:
-        for screen in ({}, {"viewport": PHONE, "has_touch": True}):
+        screens: tuple[dict[str, Any], ...] = ({}, {"viewport": PHONE, "has_touch": True})
+        for screen in screens:
             with tab(browser, address, reduced_motion="reduce", **screen) as page:
                 pick(page, "Recursion")
                 open_panel(page)

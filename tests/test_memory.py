@@ -58,9 +58,12 @@ def test_ten_thousand_finished_runs_leave_their_rows_and_nothing_else() -> None:
     sessions = Sessions(service)
 
     async def run(numbers: range) -> None:
+        await asyncio.gather(*(run_in(tab, numbers[tab::tabs]) for tab in range(tabs)))
+
+    async def run_in(tab: int, numbers: range) -> None:
         for number in numbers:
             inputs = Inputs(f"def f{number}():\n")
-            async for _ in sessions.run(f"tab {number % tabs}", inputs, None, f"192.0.2.{number % 250} tab"):
+            async for _ in sessions.run(f"tab {tab}", inputs, None, f"192.0.2.{number % 250} tab"):
                 continue
 
     async def all_runs(taken: Callable[[], int]) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,23 +92,26 @@ class PatientBlocks(gr.Blocks):  # type: ignore[misc]
     """Blocks whose queue is a `PatientQueue`. Gradio takes the class by its name, and no argument for it."""
 
     def queue(self, *arguments: Any, **options: Any) -> PatientBlocks:
-        """Set the queue up; arguments as for `gr.Blocks.queue`.
-
-        Gradio would also make an application of ninety routes each time; what serves is made where it is mounted.
-        """
-        plain, create = queueing.Queue, App.create_app
+        """Set the queue up; arguments as for `gr.Blocks.queue`."""
+        plain = queueing.Queue
 
         def make(*arguments: Any, **options: Any) -> PatientQueue:
             self._patient = PatientQueue(*arguments, **options)
             return self._patient
 
-        queueing.Queue, App.create_app = make, lambda blocks, **_: getattr(blocks, "app", None)
+        queueing.Queue = make
         try:
-            super().queue(*arguments, **options)
+            with no_application():
+                super().queue(*arguments, **options)
         finally:
-            queueing.Queue, App.create_app = plain, staticmethod(create)
+            queueing.Queue = plain
         self.state_session_capacity = STATES
         return self
+
+    def __exit__(self, *error: Any) -> None:
+        """The page is complete."""
+        with no_application():
+            super().__exit__(*error)
 
     @property
     def state_holder(self) -> Any:
@@ -138,3 +143,15 @@ class PatientBlocks(gr.Blocks):  # type: ignore[misc]
     def unread(self, session: str) -> int:
         """How many messages wait for a tab to fetch them."""
         return self._patient.unread(session)
+
+
+@contextmanager
+def no_application() -> Iterator[None]:
+    """Gradio makes an application of ninety routes whenever something is said of the whole page: here none, for what
+    serves is made where it is mounted."""
+    create = App.create_app
+    App.create_app = staticmethod(lambda blocks, **_: None)
+    try:
+        yield
+    finally:
+        App.create_app = staticmethod(create)
