@@ -334,10 +334,16 @@ class TestPage:
         assert box["streams"] == "0 of 4"
 
     def test_an_idle_server_lets_the_processor_sleep(self) -> None:
+        before = least_share()
         service = serve(FakeEngine())
         with running(page_app(service)) as address:
             httpx.get(f"{address}/config")
-            assert min(processor_share(0.5) for _ in range(4)) < 0.02, "Gradio alone takes 3 to 10% of a core"
+            assert least_share() - before < 0.02, "Gradio alone takes 3 to 10% of a core"
+
+
+def least_share() -> float:
+    """How much of a core this process uses in its calmest moment: servers of other tests may be idle beside."""
+    return min(processor_share(0.5) for _ in range(4))
 
 
 def processor_share(seconds: float) -> float:
