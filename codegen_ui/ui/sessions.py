@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 
 from codegen_ui.errors import InvalidInput, PlaygroundError
 from codegen_ui.generation import Snapshot
@@ -80,15 +81,28 @@ class Sessions:
         session, run = self._open(key), Run(self._service, model)
         session.begin(run, inputs.prompt)
         try:
+            async with aclosing(self._updates(key, session, run, inputs, model, visitor)) as updates:
+                async for update in updates:
+                    if run.superseded:
+                        break
+                    yield update
+            if run.superseded:
+                if session.run is None:
+                    yield [], figures.idle()
+                yield None
+        finally:
+            session.end(run)
+
+    async def _updates(
+        self, key: str, session: Session, run: Run, inputs: Inputs, model: str | None, visitor: str
+    ) -> AsyncGenerator[Update, None]:
+        """What a run has to show; `run` sees to it that nothing is shown that something else has taken the place of."""
+        try:
             request = to_request(inputs, visitor=visitor or key)
             yield None, figures.waiting("starting", "", 0.0)
             started = time.monotonic()
             async for status in run.loading():
                 yield None, figures.waiting("loading", figures.progress(status), time.monotonic() - started)
-            if run.superseded:
-                for update in leaving(session):
-                    yield update
-                return
             if run.stopped:
                 yield None, figures.refused("Stopped before the model was loaded.")
                 return
@@ -96,26 +110,20 @@ class Sessions:
             # In another thread: whatever a visitor writes, colouring it takes none of the loop's time.
             highlighter = await asyncio.to_thread(IncrementalHighlighter, inputs.prompt)
             async for snapshot in snapshots(generation, self.pause):
-                if not run.superseded and not await self._fetched(key):
+                if run.superseded or not await self._fetched(key):
                     return
-                if snapshot.finish_reason is not None and not run.superseded:
+                if snapshot.finish_reason is not None:
                     session.keep(self._name(model), generation, request, snapshot)
                     self._bound_records()
                     lines = await asyncio.to_thread(highlighter.final, snapshot.text)
                 else:
                     lines = await asyncio.to_thread(highlighter.update, snapshot.text)
-                if run.superseded:
-                    for update in leaving(session):
-                        yield update
-                    return
                 shown = figures.live(snapshot, self._note(model, run, snapshot))
                 yield lines, {**shown, **advise(request, snapshot, self._unsupported(model))}
         except InvalidInput as problem:
             yield None, figures.invalid(problem)
         except PlaygroundError as error:
             yield None, figures.refused(str(error))
-        finally:
-            session.end(run)
 
     async def text(self, request: GenerationRequest, model: str | None, key: str = "") -> AsyncGenerator[str, None]:
         """The growing completion, for `/generate`. Raises the `PlaygroundError` that ended it."""
@@ -237,8 +245,3 @@ class Sessions:
         """What really runs, which need not be what was asked for: the bundled checkpoint may stand in."""
         status = self._service.status(model)
         return status.name if status.info is None else status.info.name
-
-
-def leaving(session: Session) -> tuple[Update | None, ...]:
-    """What a run that was superseded shows at last."""
-    return (None,) if session.run is not None else (([], figures.idle()), None)
