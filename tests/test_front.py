@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from browser import new_page
 from fake_engine import FakeEngine, serve, wait_until
 from starlette.testclient import TestClient
 from visit import scripted_page, tab
 from web import page_app
 
-from codegen_ui.ui.assets import COUNTS_WHILE_SHOWN, GRADIO, STATUS_TRACKER
+from codegen_ui.ui.assets import GRADIO, MENDED
 from codegen_ui.ui.front import REMEMBERED, preloaded
 
 HOST = {"Host": "127.0.0.1:7860"}
@@ -87,7 +88,7 @@ class TestFiles:
         for name in preloaded():
             answer = client.get(f"/assets/{name}", headers=HOST)
             whole = (GRADIO / name).read_bytes()
-            assert answer.content == (whole.replace(*COUNTS_WHILE_SHOWN) if name == STATUS_TRACKER else whole)
+            assert answer.content == (whole.replace(*MENDED[name]) if name in MENDED else whole)
             assert "immutable" in answer.headers["cache-control"]
             assert answer.headers["content-type"].partition(";")[0] in ("text/javascript", "text/css")
 
@@ -136,9 +137,9 @@ class TestBrowser:
         context.close()
 
     def test_a_page_at_rest_draws_nothing(self, browser: Any, address: str) -> None:
-        with tab(browser, address) as page:
+        with new_page(browser) as page:
             page.add_init_script(COUNT_FRAMES)
-            page.reload()
+            page.goto(address)
             page.wait_for_selector("#cg-live [data-tone]", state="attached")
             wait_until(lambda: page.evaluate("asked_while(60)") < 20, 20)
 

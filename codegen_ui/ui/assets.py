@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,10 +25,10 @@ SCRIPT, STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 MEDIA = {".js": SCRIPT, ".css": STYLE, ".svg": "image/svg+xml", ".woff": "font/woff", ".woff2": "font/woff2",
          ".ttf": "font/ttf"}  # fmt: skip
 FOR_GOOD, ASK = "public, max-age=31536000, immutable", "no-cache"
-STATUS_TRACKER = "statustracker-DQF-KcRT.js"
-COUNTS_WHILE_SHOWN = (b"W&&ze()", b"W&&U?.isConnected&&ze()")
-"""Gradio's status tracker counts its seconds at every frame. The one shown while the page loads never hears that
-this is over, so each open page would draw 60 frames a second for nothing: over half of what it costs at rest."""
+MENDED = {"statustracker-DQF-KcRT.js": (b"W&&ze()", b"W&&U?.isConnected&&ze()")}
+"""What stands in a file of Gradio's, and what shall. Its status tracker counts its seconds at every frame. The one
+shown while the page loads never hears that this is over, so each open page would draw 60 frames a second for nothing:
+over half of what it costs at rest."""
 HERE = Path(__file__).parent
 SANDBOX_POLICY = (
     "sandbox allow-scripts; default-src 'none'; connect-src 'none'; script-src blob: 'unsafe-inline' 'unsafe-eval'; "
@@ -41,13 +41,13 @@ makes functions from text, hence `unsafe-eval`; `blob:` is code that the page ha
 @dataclass(frozen=True)
 class Asset:
     """A file to serve; `policy` replaces the page's own where it is not empty, `keep` says how long browsers may.
-    `mend`: what stands in the file, and what shall."""
+    `mend`: see `MENDED`."""
 
     path: Path
     media_type: str = SCRIPT
     policy: str = ""
     keep: str = ASK
-    mend: tuple[bytes, bytes] = (b"", b"")
+    mend: tuple[bytes, bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,20 +96,22 @@ def brython(name: str) -> Path:
 
 def gradio_assets() -> dict[str, Asset]:
     """What Gradio's page is built of, by name."""
-    found = {
-        path.name: Asset(path, MEDIA.get(path.suffix, "application/octet-stream"), keep=FOR_GOOD)
+    return {
+        path.name: Asset(
+            path,
+            MEDIA.get(path.suffix, "application/octet-stream"),
+            keep=FOR_GOOD,
+            mend=MENDED.get(path.name),
+        )
         for path in GRADIO.iterdir()
     }
-    if STATUS_TRACKER in found:
-        found[STATUS_TRACKER] = replace(found[STATUS_TRACKER], mend=COUNTS_WHILE_SHOWN)
-    return found
 
 
 @lru_cache(maxsize=1024)
 def read(asset: Asset, changed: int) -> Content:
     """`changed` is the file's time, so that an edit is seen. There are fewer files than are remembered."""
     content = asset.path.read_bytes()
-    return Content.of(content.replace(*asset.mend) if asset.mend[0] else content)
+    return Content.of(content.replace(*asset.mend) if asset.mend else content)
 
 
 def add_assets(app: FastAPI) -> None:

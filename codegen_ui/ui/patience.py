@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,18 +93,13 @@ class PatientBlocks(gr.Blocks):  # type: ignore[misc]
 
     def queue(self, *arguments: Any, **options: Any) -> PatientBlocks:
         """Set the queue up; arguments as for `gr.Blocks.queue`."""
-        plain = queueing.Queue
 
         def make(*arguments: Any, **options: Any) -> PatientQueue:
             self._patient = PatientQueue(*arguments, **options)
             return self._patient
 
-        queueing.Queue = make
-        try:
-            with no_application():
-                super().queue(*arguments, **options)
-        finally:
-            queueing.Queue = plain
+        with instead(queueing, "Queue", make), no_application():
+            super().queue(*arguments, **options)
         self.state_session_capacity = STATES
         return self
 
@@ -145,13 +140,18 @@ class PatientBlocks(gr.Blocks):  # type: ignore[misc]
         return self._patient.unread(session)
 
 
-@contextmanager
-def no_application() -> Iterator[None]:
+def no_application() -> AbstractContextManager[None]:
     """Gradio makes an application of ninety routes whenever something is said of the whole page: here none, for what
     serves is made where it is mounted."""
-    create = App.create_app
-    App.create_app = staticmethod(lambda blocks, **_: None)
+    return instead(App, "create_app", staticmethod(lambda blocks, **_: None))
+
+
+@contextmanager
+def instead(owner: Any, name: str, other: Any) -> Iterator[None]:
+    """Let `other` stand for what a module or a class calls `name`."""
+    kept = vars(owner)[name]
+    setattr(owner, name, other)
     try:
         yield
     finally:
-        App.create_app = staticmethod(create)
+        setattr(owner, name, kept)
