@@ -301,24 +301,19 @@ def test_a_model_that_failed_is_tried_again_from_the_page(browser: Any) -> None:
         return Loaded(FakeEngine())
 
     service = Service(["late"], load)
-    with running(page_app(service)) as address:
-        context = browser.new_context(**DESK)
-        page = context.new_page()
+    with running(page_app(service)) as address, new_page(browser, **DESK) as page:
         page.goto(address)
         retry = page.get_by_role("button", name="Try again")
         retry.click()
         page.wait_for_selector("#cg-head [data-tone=ready]", state="attached")
         assert not retry.is_visible()
-        context.close()
     assert tries == ["late", "late"]
 
 
 def test_a_models_limits_leave_the_settings_with_it(browser: Any) -> None:
     engines = {"short": FakeEngine(context=128), "long": FakeEngine(context=2048)}
     service = Service(["short", "long"], lambda name, progress: Loaded(engines[name]))
-    with running(page_app(service)) as address:
-        context = browser.new_context(**DESK)
-        page = context.new_page()
+    with running(page_app(service)) as address, new_page(browser, **DESK) as page:
         page.goto(address)
         slider = page.locator("#cg-max-length input[type=range]")
         page.locator("#cg-max-length input[type=range][max='128']").wait_for()
@@ -326,4 +321,3 @@ def test_a_models_limits_leave_the_settings_with_it(browser: Any) -> None:
         page.locator("#cg-picker input").click()
         page.get_by_role("option", name="long").click()
         page.locator("#cg-max-length input[type=range][max='2048']").wait_for()
-        context.close()

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from browser import new_page
 from fake_engine import FakeEngine, wait_until
-from visit import EXAMPLES, PICTURES, SCREENSHOTS, scripted_page
+from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, scripted_page
 from web import page_app, running
 
 from codegen_ui.checkpoints.progress import Progress
@@ -300,11 +300,13 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Any) -> None:
     example(page, "Binary search").click()
     wait_for_state(page, "done")
     page.wait_for_selector("#cg-runs tbody tr")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for widget in ("#cg-generate", "#cg-stop", "#cg-continue", "#cg-clear", "#cg-output [data-act=download]"):
-        box = page.locator(widget).bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390
+    for _ in ("light", "dark"):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for widget in ("#cg-generate", "#cg-stop", "#cg-continue", "#cg-clear", "#cg-output [data-act=download]"):
+            box = page.locator(widget).bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+        page.evaluate(OTHER_THEME)
 
 
 @pytest.mark.parametrize("query", ["?__theme=light", "?__theme=dark"])

@@ -111,9 +111,8 @@ class TestPrograms:
             assert answer["choices"][0]["token_ids"] == choice["token_ids"]
 
     def test_the_openai_client_gives_the_same_tokens(self, written: Written) -> None:
-        for out, (_, choice) in zip(
-            run_all(written, "openai", "print(completion.choices[0].token_ids)"), written, strict=True
-        ):
+        said = run_all(written, "openai", "print(completion.choices[0].token_ids)")
+        for out, (_, choice) in zip(said, written, strict=True):
             text, _, ids = out.rstrip("\n").rpartition("\n")
             assert json.loads(ids) == choice["token_ids"]
             assert text.rstrip("\n") == choice["text"].rstrip("\n")
