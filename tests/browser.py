@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,6 +23,7 @@ FLAGS = [
 ]
 
 WIDE: Any = {"width": 1280, "height": 900}
+REST = "nothing-is-here"
 
 
 def find_chromium() -> str | None:
@@ -57,10 +59,35 @@ def chromium() -> Iterator[Any]:
 
 @contextmanager
 def new_page(browser: Any, **options: Any) -> Iterator[Any]:
-    """An empty tab: of the visitor who comes again and again or, where `options` describe one, of one of his own."""
+    """An empty tab: of the visitor who comes again and again or, where `options` describe one, of one of his own.
+
+    The former's tabs are kept: what reads and compiles the page's scripts once need not do so for each test.
+    """
     context = browser.new_context(**options) if options else browser.contexts[0]
-    page = context.new_page()
+    resting = [page for page in context.pages if page.url.endswith(REST)]
+    page = resting[0] if resting else context.new_page()
     try:
         yield page
     finally:
-        (context if options else page).close()
+        if options:
+            context.close()
+        elif not page.is_closed():
+            rest(page)
+
+
+def rest(page: Any) -> None:
+    """Leave the page for one of its own site that has nothing on it, as a closed tab does, and forget what it kept."""
+    from playwright.sync_api import Error
+
+    site = urlsplit(page.url)
+    try:
+        answer = page.goto(f"{site.scheme}://{site.netloc}/{REST}")
+        page.evaluate("localStorage.clear(), sessionStorage.clear()")
+    except Error:  # the server has gone, or was none
+        page.close()
+        return
+    assert answer.status == 404
+    page.context.clear_cookies()
+    page.mouse.move(0, 0)
+    page.set_viewport_size(WIDE)
+    page.emulate_media(reduced_motion="null")

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from browser import new_page
 from fake_engine import FakeEngine
 from visit import EDITOR, EXAMPLES, PROMPT, SCRIPT, faults, pick, scripted_page, set_number, tab, until
 from web import page_app, running
@@ -18,7 +17,6 @@ from codegen_ui.service import Loaded, Service
 
 pytestmark = pytest.mark.browser
 
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
@@ -39,8 +37,7 @@ def visit(browser: Any, address: str, engine: FakeEngine) -> Iterator[Callable[.
     opened = ExitStack()
 
     def open_page(**options: Any) -> Any:
-        page = opened.enter_context(new_page(browser, **options))
-        page.goto(address)
+        page = opened.enter_context(tab(browser, address, **options))
         page.wait_for_selector("#cg-head [data-tone=ready]", state="attached")
         page.wait_for_selector(".cg-chip")
         return page
@@ -70,7 +67,7 @@ def generate_long(page: Any, engine: FakeEngine) -> None:
     wait_for_state(page, "decoding")
 
 
-@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("screen", [{}, PHONE], ids=["desk", "phone"])
 def test_axe_finds_nothing_serious(visit: Callable[..., Any], screen: dict[str, Any]) -> None:
     page = visit(**screen)
     assert faults(page) == []
@@ -301,8 +298,7 @@ def test_a_model_that_failed_is_tried_again_from_the_page(browser: Any) -> None:
         return Loaded(FakeEngine())
 
     service = Service(["late"], load)
-    with running(page_app(service)) as address, new_page(browser, **DESK) as page:
-        page.goto(address)
+    with running(page_app(service)) as address, tab(browser, address) as page:
         retry = page.get_by_role("button", name="Try again")
         retry.click()
         page.wait_for_selector("#cg-head [data-tone=ready]", state="attached")
@@ -313,8 +309,7 @@ def test_a_model_that_failed_is_tried_again_from_the_page(browser: Any) -> None:
 def test_a_models_limits_leave_the_settings_with_it(browser: Any) -> None:
     engines = {"short": FakeEngine(context=128), "long": FakeEngine(context=2048)}
     service = Service(["short", "long"], lambda name, progress: Loaded(engines[name]))
-    with running(page_app(service)) as address, new_page(browser, **DESK) as page:
-        page.goto(address)
+    with running(page_app(service)) as address, tab(browser, address) as page:
         slider = page.locator("#cg-max-length input[type=range]")
         page.locator("#cg-max-length input[type=range][max='128']").wait_for()
         assert slider.input_value() == "128"

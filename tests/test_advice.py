@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from fake_engine import FakeEngine
+from visit import tab
 from web import page_app, running
 
 from codegen_ui.gallery import Example
@@ -72,22 +74,20 @@ def test_a_text_as_it_should_be_is_left_alone() -> None:
 QUOTES = ('"""', "\n\n", "class A:\n", "    x = 1\n", "\n\n", "A()\n")
 
 
+@contextmanager
 def visited(browser: Any, engine: FakeEngine, example: Example) -> Iterator[Any]:
     engine.info = replace(engine.info, context=2048)
     service = Service(["bundled"], lambda name, progress: Loaded(engine))
-    with running(page_app(service, [example])) as address:
-        page = browser.new_page()
-        page.goto(address)
+    with running(page_app(service, [example])) as address, tab(browser, address) as page:
         page.click(".cg-chip")
         page.wait_for_selector(".cg-advice:not([hidden])")
         yield page
-        page.close()
 
 
 @pytest.mark.browser
 def test_one_click_runs_the_same_again_with_a_penalty(browser: Any) -> None:
     engine = FakeEngine(tuple(re.findall(r"\s*\S+", LOOP)), seconds=0.01)
-    for page in visited(browser, engine, Example("Loop", "It repeats itself.", "class Node:\n", {"seed": 3})):
+    with visited(browser, engine, Example("Loop", "It repeats itself.", "class Node:\n", {"seed": 3})) as page:
         page.click("text=Again with repetition penalty 1.2")
         page.wait_for_selector("text=Again with repetition penalty 1.3")
         again = engine.requests[-1]
@@ -99,7 +99,7 @@ def test_one_click_runs_the_same_again_with_a_penalty(browser: Any) -> None:
 def test_one_click_leaves_the_papers_rule_where_it_leaves_nothing(browser: Any) -> None:
     engine = FakeEngine(QUOTES, seconds=0.01)
     example = Example("English", "Plain English.", "Implement a class\n", {"stop_at": "paper"})
-    for page in visited(browser, engine, example):
+    with visited(browser, engine, example) as page:
         assert "The paper's rule left nothing" in page.inner_text(".cg-advice")
         page.click("text=Again, to the function's end")
         page.wait_for_selector("#cg-output .line.made >> text=class A")

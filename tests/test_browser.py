@@ -14,12 +14,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from browser import new_page
 from fake_engine import FakeEngine, wait_until
-from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, scripted_page
+from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, scripted_page, tab
 from web import page_app, running
 
 from codegen_ui.checkpoints.progress import Progress
@@ -72,35 +70,13 @@ def slow_engine(playground: Playground) -> Iterator[None]:
 
 @pytest.fixture
 def visit(browser: Any, playground: Playground) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a new tab; at the end no request may have left for another host, and no script have failed."""
-    opened = ExitStack()
-    foreign: list[str] = []
-    broken: list[str] = []
-    hosts: set[str] = set()
+    """Opens the page in a tab of its own."""
+    with ExitStack() as opened:
 
-    def note(request: Any) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "blob") and parts.netloc not in hosts:
-            foreign.append(request.url)
+        def open_page(query: str = "", address: str = playground.address, **options: Any) -> Any:
+            return opened.enter_context(tab(browser, address, query, **options))
 
-    def open_page(query: str = "", address: str = playground.address, **options: Any) -> Any:
-        hosts.add(urlsplit(address).netloc)
-        page = opened.enter_context(new_page(browser, **options))
-        page.on("request", note)
-        page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(f"{address}/{query}")
-        page.wait_for_selector("#cg-live [data-tone]", state="attached")
-        page.wait_for_selector("#cg-generate")
-        return page
-
-    with opened:
         yield open_page
-    with_storage = browser.contexts[0].new_page()
-    with_storage.goto(f"{playground.address}/theme.css")
-    with_storage.evaluate("localStorage.clear()")
-    with_storage.close()
-    assert foreign == []
-    assert broken == []
 
 
 def output(page: Any) -> str:
@@ -251,9 +227,9 @@ def test_a_second_tab_streams_at_the_same_time(visit: Any, playground: Playgroun
     first, second = visit(), visit()
     generate_long(first, "def first(items):\n")
     generate_long(second, "def second(items):\n")
-    before = [(tab, len(output(tab))) for tab in (first, second)]
-    for tab, length in before:
-        wait_for_more(tab, length)
+    before = [(page, len(output(page))) for page in (first, second)]
+    for page, length in before:
+        wait_for_more(page, length)
     assert state(first) == state(second) == "decoding"
     assert playground.engine.active >= 2
     assert output(first).startswith("def first")
@@ -388,34 +364,32 @@ def test_tab_follows_the_tabs_of_the_text_and_moves_whole_selections(visit: Any)
     assert editor(page).input_value() == "def typed(items):\n\tpass\n\t"
 
 
-@pytest.mark.parametrize(
-    ("field", "prompt", "seed", "stop", "message"),
-    [
-        ("#cg-seed", "def f():\n", "12x", "", "whole number"),
-        ("#cg-stop-strings", "def f():\n", "", "\n".join("abcdefghijklmnopqrs"), "at most 16 strings"),
-        ("#cg-prompt", "", "", "", "type a prompt"),
-        ("#cg-prompt", "x = '\0'", "", "", "NUL"),
-        ("#cg-prompt", "x" * 1_000_000, "", "", "200,000"),
-    ],
-    ids=["seed", "stop", "empty", "NUL", "1 MB"],
+REFUSED = (
+    ("#cg-seed", "def f():\n", "12x", "", "whole number"),
+    ("#cg-stop-strings", "def f():\n", "", "\n".join("abcdefghijklmnopqrs"), "at most 16 strings"),
+    ("#cg-prompt", "", "", "", "type a prompt"),
+    ("#cg-prompt", "x = '\0'", "", "", "NUL"),
+    ("#cg-prompt", "x" * 1_000_000, "", "", "200,000"),
 )
-def test_a_refused_value_is_named_at_its_field_and_nothing_is_lost(
-    visit: Any, playground: Playground, field: str, prompt: str, seed: str, stop: str, message: str
-) -> None:
+"""The field at fault, prompt, seed and stop strings, and what is said."""
+
+
+def test_a_refused_value_is_named_at_its_field_and_nothing_is_lost(visit: Any, playground: Playground) -> None:
     page = visit()
     asked = len(playground.engine.requests)
-    paste(page, prompt)
-    page.locator("#cg-seed textarea, #cg-seed input").fill(seed)
-    page.locator("#cg-stop-strings textarea").fill(stop)
-    page.click("#cg-generate")
-    note = page.locator(f"{field} .cg-field-error")
-    note.wait_for()
-    assert message in note.inner_text()
-    assert (editor(page).input_value() == prompt) is True
-    assert len(playground.engine.requests) == asked
-    assert page.locator(".toast-wrap .toast-body").count() == 0
-    page.locator(f"{field} textarea, {field} input").first.dispatch_event("input")
-    assert page.locator(".cg-field-error").count() == 0
+    for field, prompt, seed, stop, message in REFUSED:
+        paste(page, prompt)
+        page.locator("#cg-seed textarea, #cg-seed input").fill(seed)
+        page.locator("#cg-stop-strings textarea").fill(stop)
+        page.click("#cg-generate")
+        note = page.locator(f"{field} .cg-field-error")
+        note.wait_for()
+        assert message in note.inner_text()
+        assert (editor(page).input_value() == prompt) is True
+        assert len(playground.engine.requests) == asked
+        assert page.locator(".toast-wrap .toast-body").count() == 0
+        page.locator(f"{field} textarea, {field} input").first.dispatch_event("input")
+        assert page.locator(".cg-field-error").count() == 0
 
 
 def test_continue_goes_on_from_the_output(visit: Any, playground: Playground) -> None:

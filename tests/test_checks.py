@@ -92,8 +92,18 @@ def address() -> Iterator[str]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(browser: Any, address: str) -> Iterator[Any]:
+    """One for all tests: whatever a program does, the next one is to find nothing of it."""
+    with new_page(browser) as page:
+        page.goto(address)
+        page.evaluate(RUN, ["", ["1 == 1"]])
+        yield page
+
+
+@pytest.fixture
+def fresh(browser: Any, address: str) -> Iterator[Any]:
+    """A page on which nothing was checked yet."""
     with new_page(browser) as page:
         page.goto(address)
         yield page
@@ -276,7 +286,6 @@ def attempt(path):
 )
 @pytest.mark.parametrize("where", ["another host", "our own"])
 def test_generated_code_cannot_fetch(page: Any, address: str, elsewhere: str, attempt: str, where: str) -> None:
-    page.evaluate("import('/own/checks.js').then(({ run }) => run('', ['1 == 1']))")
     Listener.asked.clear()
     ASKED.clear()
     target = elsewhere if where == "another host" else address
@@ -317,15 +326,15 @@ window.eval(\"\"\"
     assert check(program, "1 == 2", "2 == 3") == ["failed: gave 1", "failed: gave 2"]
 
 
-def test_the_frame_has_no_origin_even_when_opened_by_itself(page: Any, address: str) -> None:
-    page.goto(f"{address}/own/sandbox.html")
-    assert page.evaluate("self.origin") == "null"
+def test_the_frame_has_no_origin_even_when_opened_by_itself(fresh: Any, address: str) -> None:
+    fresh.goto(f"{address}/own/sandbox.html")
+    assert fresh.evaluate("self.origin") == "null"
 
 
-def test_what_the_checks_need_is_compressed_and_not_sent_twice(page: Any, address: str) -> None:
+def test_what_the_checks_need_is_compressed_and_not_sent_twice(fresh: Any, address: str) -> None:
     answers: list[Any] = []
-    page.on("response", lambda answer: answers.append(answer))
-    page.evaluate(RUN, ["", ["1 == 1"]])
+    fresh.on("response", lambda answer: answers.append(answer))
+    fresh.evaluate(RUN, ["", ["1 == 1"]])
     first = {answer.url.rsplit("/", 1)[1]: answer for answer in answers if "/own/" in answer.url}
     assert set(first) == {
         "checks.js",
@@ -338,6 +347,6 @@ def test_what_the_checks_need_is_compressed_and_not_sent_twice(page: Any, addres
     assert first["brython_stdlib.js"].headers["content-encoding"] == "gzip"
     assert int(first["brython_stdlib.js"].headers["content-length"]) < 1_300_000
     tag = first["brython.js"].headers["etag"]
-    again = page.request.get(f"{address}/own/brython.js", headers={"If-None-Match": tag})
+    again = fresh.request.get(f"{address}/own/brython.js", headers={"If-None-Match": tag})
     assert again.status == 304
-    assert page.request.get(f"{address}/own/page.py").status == 404
+    assert fresh.request.get(f"{address}/own/page.py").status == 404

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from browser import new_page
 from fake_engine import FakeEngine, wait_until
 from fastapi import FastAPI
 from visit import EDITOR, PHONE, PROMPT, SCRIPT, scripted_page, tab, until
@@ -168,8 +169,7 @@ class TestWhyItIsNoCodeEditor:
         with gr.Blocks(analytics_enabled=False) as blocks:
             code = gr.Code(language="python", interactive=True)
             code.change(None, code, None, js="(text) => { window.typed = text; }")
-        with running(gr.mount_gradio_app(FastAPI(), blocks, path="/")) as address:
-            page = browser.new_page()
+        with running(gr.mount_gradio_app(FastAPI(), blocks, path="/")) as address, new_page(browser) as page:
             page.goto(address)
             page.locator(".cm-content[data-language=python]").click()
             page.keyboard.type("def f(x):")
@@ -177,7 +177,6 @@ class TestWhyItIsNoCodeEditor:
             page.keyboard.type('"""Sum')
             until(page, "window.typed?.includes('Sum')")
             assert page.evaluate("window.typed") == 'def f(x):\n  """Sum"""'
-            page.close()
 
     def test_it_strips_what_it_shows(self) -> None:
         assert gr.Code().postprocess("def f():\n    ") == "def f():"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import new_page
+from browser import WIDE, new_page
 from fake_engine import FakeEngine, serve, wait_until
 from starlette.testclient import TestClient
 from visit import scripted_page, tab
@@ -137,7 +137,7 @@ class TestBrowser:
         context.close()
 
     def test_a_page_at_rest_draws_nothing(self, browser: Any, address: str) -> None:
-        with new_page(browser) as page:
+        with new_page(browser, viewport=WIDE) as page:
             page.add_init_script(COUNT_FRAMES)
             page.goto(address)
             page.wait_for_selector("#cg-live [data-tone]", state="attached")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from browser import new_page
 from fake_engine import FakeEngine, serve, wait_until
 from network import Network, network
 from web import page_app, running
@@ -26,8 +27,7 @@ TOLD = "document.querySelector('#cg-live .cg-note')?.textContent.includes('conne
 def generating(browser: Any, engine: FakeEngine) -> Iterator[tuple[Any, Network]]:
     """A page behind a network that can go away, with some lines of a run on it."""
     service = serve(engine)
-    with running(page_app(service)) as address, network(address) as between:
-        page = browser.new_page()
+    with running(page_app(service)) as address, network(address) as between, new_page(browser) as page:
         page.set_default_timeout(60_000)
         page.goto(between.address)
         page.fill("#cg-prompt textarea", PROMPT)
@@ -35,7 +35,7 @@ def generating(browser: Any, engine: FakeEngine) -> Iterator[tuple[Any, Network]
         page.click("#cg-generate")
         page.wait_for_function("document.querySelectorAll('#cg-output .line').length > 5")
         yield page, between
-        page.close()
+        between.mend()
 
 
 def endless() -> FakeEngine:

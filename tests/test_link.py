@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from browser import new_page
 from fake_engine import FakeEngine, serve
 from visit import pick, set_number, tab, until
 
@@ -84,30 +86,45 @@ class TestPage:
             assert page.evaluate("codegenUI.outputText()") == text
         assert not any("run=" in url for url in asked)
 
-    @pytest.mark.parametrize("fragment", ["run=", "run=%00", "run=AAAA", "run=<b>", "run=" + "A" * 100000])
-    def test_a_damaged_link_is_said_to_be_one(self, browser: Any, address: str, fragment: str) -> None:
-        with tab(browser, address, f"#{fragment}") as page:
-            until(
-                page,
-                "document.querySelector('#cg-link .cg-note').textContent.startsWith('This is no link') || "
-                "document.querySelector('#cg-link .cg-note').textContent.startsWith('This link is damaged')",
-            )
+    def test_a_damaged_link_is_said_to_be_one(self, browser: Any, address: str) -> None:
+        with tab(browser, address, "#run=AAAA") as page:
+            until(page, "document.querySelector('#cg-link .cg-note').textContent === 'This link is damaged.'")
+
+
+UNPACKED = """fragment => import('/own/link.js').then(({ unpack }) => unpack(fragment))
+    .catch((problem) => problem.message)"""
+AGAIN = "async (run) => { const { pack, unpack } = await import('/own/link.js'); return unpack(await pack(run)); }"
+
+
+@pytest.mark.browser
+class TestModule:
+    """What packs and unpacks a run, in a document without a page around it."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def document(browser: Any, address: str) -> Iterator[Any]:
+        with new_page(browser) as page:
+            page.goto(f"{address}/own/link.js")
+            yield page
+
+    @pytest.mark.parametrize(
+        ("fragment", "says"),
+        [
+            ("#run=", "this is no link to a run"),
+            ("#run=%00", "this is no link to a run"),
+            ("#run=<b>", "this is no link to a run"),
+            ("#run=" + "A" * 100000, "this is no link to a run"),
+            ("#run=AAAA", "this link is damaged"),
+        ],
+    )
+    def test_what_is_damaged_or_no_link_is_said_to_be_so(self, document: Any, fragment: str, says: str) -> None:
+        assert document.evaluate(UNPACKED, fragment) == says
 
     @pytest.mark.parametrize("text", ["", "é\u0000\"'\\\n", "x" * 200000])
-    def test_what_is_packed_is_unpacked(self, browser: Any, address: str, text: str) -> None:
-        with tab(browser, address) as page:
-            run = {"prompt": text, "settings": {"seed": 2**53}}
-            again = page.evaluate(
-                "async (run) => { const m = await import('/own/link.js'); return m.unpack(await m.pack(run)); }", run
-            )
-            assert again == run
+    def test_what_is_packed_is_unpacked(self, document: Any, text: str) -> None:
+        run = {"prompt": text, "settings": {"seed": 2**53}}
+        assert document.evaluate(AGAIN, run) == run
 
-    def test_a_link_that_unpacks_to_megabytes_is_refused(self, browser: Any, address: str) -> None:
-        with tab(browser, address) as page:
-            said = page.evaluate(
-                """async () => {
-                    const { pack, unpack } = await import('/own/link.js');
-                    return unpack(await pack({ prompt: 'x'.repeat(5000000) })).catch((problem) => problem.message);
-                }"""
-            )
-            assert said == "this link holds too much"
+    def test_a_link_that_unpacks_to_megabytes_is_refused(self, document: Any) -> None:
+        with pytest.raises(Exception, match="this link holds too much"):
+            document.evaluate(AGAIN, {"prompt": "x" * 5_000_000})

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from fake_engine import FakeEngine, serve
+from visit import tab
 from web import page_app, running
 
 from codegen_ui.generation import ModelInfo
@@ -195,9 +196,7 @@ def test_one_click_fills_table_and_chart_and_offers_both_as_files(browser: Any) 
     engine = FakeEngine(CODE, seconds=0.01)
     engine.info = replace(engine.info, context=2048)
     service = serve(engine)
-    with running(page_app(service)) as address:
-        page = browser.new_page()
-        page.goto(address)
+    with running(page_app(service)) as address, tab(browser, address) as page:
         page.click("text=Run the four prompts")
         page.wait_for_selector("#cg-post [data-act=svg]:not([disabled])")
         assert page.locator("#cg-post tbody tr").count() == 4

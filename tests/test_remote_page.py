@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fake_engine import wait_until
 from test_remote import free_port, start_inner
+from visit import tab
 from web import page_app, running
 
 from codegen_ui.gallery import load_gallery
@@ -25,11 +26,8 @@ def test_the_page_survives_the_death_of_its_backend(browser: Any) -> None:
     service = Service(["fake"], make_loader([f"http://127.0.0.1:{port}/v1"], "fake"))
     app = page_app(service, load_gallery(EXAMPLES))
     try:
-        with running(app) as url:
+        with running(app) as url, tab(browser, url) as page:
             wait_until(lambda: service.status().phase is Phase.READY, 30)
-            page = browser.new_page()
-            page.goto(url)
-            page.wait_for_selector("#cg-live[data-tone], #cg-live [data-tone]", state="attached")
             page.fill("#cg-prompt textarea", "x\n")
             page.wait_for_function("() => document.querySelector('#cg-meter').innerText.includes('1 prompt token')")
             page.click("#cg-generate")

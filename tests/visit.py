@@ -72,15 +72,18 @@ def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator
         if parts.scheme not in ("data", "blob") and parts.netloc != host:
             foreign.append(request.url)
 
+    def fault(error: Any) -> None:
+        broken.append(str(error))
+
     with new_page(browser, **({"viewport": WIDE, **options} if options else {})) as page:
-        stored = {"origin": address, "storageTypes": "local_storage,cookies"}
-        page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
         page.on("request", note)
-        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.on("pageerror", fault)
         page.goto(f"{address}/{query}")
         page.wait_for_selector("#cg-live [data-tone]", state="attached")
         page.wait_for_selector("#cg-generate", state="attached")
         yield page
+        page.remove_listener("request", note)
+        page.remove_listener("pageerror", fault)
     assert foreign == []
     assert broken == []
 
