@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 import logging
 import ssl
@@ -15,6 +16,7 @@ from browser import chromium
 from hypothesis import settings
 from torchless import needs_torch
 
+from codegen_ui.collector import spare
 from codegen_ui.engine.threads import wait_briefly
 
 WITHOUT_TORCH = importlib.util.find_spec("torch") is None
@@ -30,6 +32,9 @@ requests by the thousand."""
 
 LONGEST = ("test_memory.py", "test_browser.py", "test_accessible.py", "test_compare.py", "test_faults.py")
 """Files that take longest come first: at the end of a run on several cores none is left alone with one of them."""
+
+# Nothing of what is imported for the tests is garbage, and no later collection need look at it.
+gc.disable()
 
 # As in the command itself, and before a test imports torch: other tests want the cores as well.
 wait_briefly()
@@ -72,11 +77,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.getoption("another_python") and collection_path.name in SAME_ANYWHERE else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         if WITHOUT_TORCH and item.get_closest_marker("model"):
             item.add_marker(pytest.mark.skip(reason="torch is not installed"))
+        if config.getoption("another_python") and item.get_closest_marker("cost"):
+            item.add_marker(pytest.mark.skip(reason="what it costs was seen on one Python"))
+
+
+def pytest_collection_finish() -> None:
+    spare()
+    gc.enable()
 
 
 @pytest.fixture(scope="module")

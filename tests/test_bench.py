@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from elsewhere import Elsewhere, impossible
 from small_checkpoints import new_layout
 
 from codegen_ui.bench.__main__ import COMMANDS, build_parser, main
@@ -15,23 +16,6 @@ from codegen_ui.bench.report import Report, markdown
 from codegen_ui.bench.rounds import Apart, measure, medians, take_turns
 from codegen_ui.bench.serving import generate_index
 from codegen_ui.engine.speculation.lookup import AcceptanceRates, EarlierTexts
-
-
-class Elsewhere:
-    """Takes a second a token, and tells where and how it runs."""
-
-    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
-        if streams > 8:
-            raise ValueError(f"{streams} streams are too many")
-        return float(new_tokens)
-
-    def process(self) -> tuple[int, str | None]:
-        return os.getpid(), os.environ.get("GOMP_SPINCOUNT")
-
-
-def impossible() -> Elsewhere:
-    raise RuntimeError("this contender is not installed")
-
 
 COSTS = [0.030 + 0.002 * drafts for drafts in range(13)]
 

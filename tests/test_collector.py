@@ -41,7 +41,7 @@ def test_what_is_made_later_is_still_collected() -> None:
 
 
 def test_the_next_full_collection_does_not_wait_for_a_quarter_of_what_lives_on() -> None:
-    lives_on: list[list[int]] = [[] for _ in range(1_000_000)]
+    lives_on: list[list[int]] = [[] for _ in range(500_000)]
     spare()
     knot = Knot()
     gc.collect(1)  # it has lived for a while: only a full collection looks at it now

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
@@ -175,6 +177,14 @@ class TestHeaders:
                     assert answer.headers.get_list(name.decode()) == [value.decode()]
 
 
+@pytest.fixture(autouse=True)
+def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes a password dear to guess makes it as dear to try."""
+    cheap = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+    for module in ("gate", "users"):
+        monkeypatch.setattr(f"codegen_ui.door.{module}.PasswordHasher", cheap)
+
+
 @pytest.fixture
 def users(tmp_path: Path) -> Path:
     file = tmp_path / "users"
@@ -263,6 +273,7 @@ class TestUsersFile:
             assert password not in done.stdout
         text = file.read_text()
         assert "password" not in text
+        assert text.count("$m=65536,t=3,p=4$") == 2, "as dear to guess as Argon2's authors advise"
         assert [line.partition(":")[0] for line in text.splitlines()] == ["ann", "bob"]
         assert file.stat().st_mode & 0o077 == 0
         with door(gate=Gate(users=read_users(file))) as client:

@@ -81,6 +81,16 @@ def lines_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
     raise AssertionError("\n".join(lines))
 
 
+def ends_well(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """At a signal it says that it stopped, no more than that, and exits as a shell expects."""
+    process.send_signal(number)
+    assert process.stdout is not None
+    rest = process.stdout.read()
+    assert process.wait(60) == (130 if number == signal.SIGINT else 0)
+    assert "Traceback" not in rest
+    assert "Stopped." in rest
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
@@ -107,23 +117,17 @@ class TestSignals:
             ("importing the web server", signal.SIGINT),
             ("The page answers", signal.SIGTERM),
             ("loading", signal.SIGINT),
-            ("Open http", signal.SIGTERM),
         ],
-        ids=["importing", "listening", "loading", "serving"],
+        ids=["importing", "listening", "loading"],
     )
     def test_a_signal_at_any_moment_of_the_start_ends_it_well(
         self, checkpoint: Path, moment: str, number: signal.Signals
     ) -> None:
         with playground("--model", str(checkpoint)) as process:
             lines_until(process, moment)
-            process.send_signal(number)
-            assert process.stdout is not None
-            rest = process.stdout.read()
-            assert process.wait(60) == (130 if number == signal.SIGINT else 0)
-        assert "Traceback" not in rest
-        assert "Stopped." in rest
+            ends_well(process, number)
 
-    @pytest.mark.parametrize("delay", [0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
+    @pytest.mark.parametrize("delay", [0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.2, 0.4, 0.8, 1.6])
     def test_an_interrupt_after_any_time_ends_it_as_a_shell_expects(self, checkpoint: Path, delay: float) -> None:
         with playground("--model", str(checkpoint)) as process:
             time.sleep(delay)
@@ -237,26 +241,17 @@ class TestDraining:
 
 
 class TestTerminal:
-    def test_a_reader_that_goes_takes_nothing_with_it(self, checkpoint: Path) -> None:
-        """`app.py | head -1`."""
-        port = free_port()
-        with playground("--model", str(checkpoint), "--port", str(port), stderr=subprocess.DEVNULL) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            process.stdout.close()
-            url = until_ready(port)
-            answer = httpx.post(f"{url}/v1/completions", json={"prompt": "x", "max_tokens": 2}, timeout=60)
-            assert answer.status_code == 200
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
-
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-    def test_a_full_disk_for_the_log_stops_nobody(self, checkpoint: Path) -> None:
+    def test_a_reader_that_goes_and_a_full_disk_for_the_log_stop_nobody(self, checkpoint: Path) -> None:
+        """`app.py 2>log | head -1`."""
         port = free_port()
         with (
             open("/dev/full", "w") as full,
-            playground("--model", str(checkpoint), "--port", str(port), stdout=full, stderr=full) as process,
+            playground("--model", str(checkpoint), "--port", str(port), stderr=full) as process,
         ):
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.stdout.close()
             url = until_ready(port)
             for _ in range(3):
                 answer = httpx.post(f"{url}/v1/completions", json={"prompt": "x", "max_tokens": 2}, timeout=60)
@@ -275,12 +270,16 @@ class TestTerminal:
 
 
 class TestPorts:
-    def test_two_servers_started_together_announce_different_addresses_and_both_answer(self, checkpoint: Path) -> None:
+    def test_two_servers_started_together_announce_different_addresses_answer_and_end_well(
+        self, checkpoint: Path
+    ) -> None:
         with playground("--model", str(checkpoint)) as one, playground("--model", str(checkpoint)) as other:
             addresses = [lines_until(process, "Open http")[-1].removeprefix("Open ") for process in (one, other)]
             assert len(set(addresses)) == 2
             for address in addresses:
                 assert httpx.get(f"{address}/healthz", timeout=30).status_code == 200
+            ends_well(one, signal.SIGTERM)
+            ends_well(other, signal.SIGINT)
 
     def test_nobody_gets_a_port_that_somebody_has_chosen(self) -> None:
         port = free_port()

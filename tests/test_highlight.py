@@ -186,6 +186,7 @@ def lexed_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     return since
 
 
+@pytest.mark.cost
 @pytest.mark.parametrize("prompt", ["x+" * 90_000, "x+" * 90_000 + "\n", "\n" * 180_000, '"' * 3 + "\\\n" * 60_000])
 def test_a_huge_prompt_costs_little_at_every_update_whatever_its_lines(
     monkeypatch: pytest.MonkeyPatch, prompt: str
@@ -204,6 +205,7 @@ def test_a_huge_prompt_costs_little_at_every_update_whatever_its_lines(
     assert lexed() <= LIMIT + len(completion)
 
 
+@pytest.mark.cost
 def test_a_line_too_long_to_lex_at_every_update_is_coloured_at_its_end() -> None:
     highlighter = IncrementalHighlighter("x = 1\n")
     completion = "z = 2\n"
@@ -228,6 +230,7 @@ def test_an_update_lexes_the_tail_alone(monkeypatch: pytest.MonkeyPatch) -> None
     assert lexed() < 50 * 40
 
 
+@pytest.mark.cost
 def test_an_update_at_300_lines_takes_a_few_milliseconds() -> None:
     prompt = "\n".join(inspect.getsource(textwrap).split("\n")[:300])
     highlighter = IncrementalHighlighter(prompt)
@@ -243,6 +246,7 @@ def test_an_update_at_300_lines_takes_a_few_milliseconds() -> None:
 UNITS = [" \n", "\n", "(", '"', "\\", " ", "f'{", "'''\\", '"""x\n', "from ", "match ", "@", "x\n "]
 
 
+@pytest.mark.cost
 @pytest.mark.parametrize("unit", UNITS)
 def test_no_text_costs_more_than_its_length(unit: str) -> None:
     def seconds(size: int) -> float:

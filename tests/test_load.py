@@ -10,7 +10,7 @@ from load.__main__ import load
 
 from codegen_ui.bench.app_process import AppProcess
 
-VISITORS, SECONDS = 8, 6.0
+VISITORS, SECONDS = 8, 4.0
 
 
 @pytest.mark.model

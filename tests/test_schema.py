@@ -11,14 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from web import api_app
 
-schemathesis = pytest.importorskip("schemathesis", reason="it needs Python 3.11")
-
 CASES = 60
 """Of each route, by each way of making them."""
 
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_no_request_makes_the_server_fail(mode: str) -> None:
+    schemathesis = pytest.importorskip("schemathesis", reason="it needs Python 3.11")
     schema = schemathesis.openapi.from_asgi("/openapi.json", api_app(serve(FakeEngine(("one", " two")))))
     routes = 0
     for found in schema.get_all_operations():

@@ -465,6 +465,7 @@ def test_classes_of_the_standard_library_end_where_the_parser_says() -> None:
             assert kept == source[cut:end], f"class {node.name}"
 
 
+@pytest.mark.cost
 def test_reading_is_linear_in_the_text() -> None:
     """Ten times the text must not cost much more than ten times as much, for one long line and for many short ones."""
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import codegen_ui
 from codegen_ui.bench.report import say
@@ -80,14 +80,6 @@ def write_tokenizer(folder: Path) -> None:
     names = {key: "<|endoftext|>" for key in ("unk_token", "bos_token", "eos_token")}
     config = {"tokenizer_class": "CodeGenTokenizer", "add_prefix_space": False, **names}
     (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
-
-
-class Contender(Protocol):
-    """Generates greedily, `new_tokens` for each of `streams` prompts at once."""
-
-    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
-        """From the call to the last token; of prompts of another length than usual, where one is given."""
-        ...
 
 
 def random_prompts(count: int, length: int, *, ids: int, seed: int = 0) -> list[tuple[int, ...]]:

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
-from codegen_ui.bench.contenders import Contender, Generate, bench_model, make_ours
+from codegen_ui.bench.contenders import Generate, bench_model, make_ours
 from codegen_ui.bench.report import Report, say
-from codegen_ui.bench.rounds import Apart, measure, median_rates
+from codegen_ui.bench.rounds import Apart, Contender, measure, median_rates
 
 DYNAMIC, STATIC = "generate", "generate, static and compiled"
 EAGER, GRAPHS = "ours", "ours, CUDA graphs"

@@ -19,7 +19,6 @@ from typing import Any
 
 from codegen_ui.bench.contenders import (
     BenchModel,
-    Contender,
     CTranslate2,
     Generate,
     bench_model,
@@ -29,7 +28,7 @@ from codegen_ui.bench.contenders import (
     random_prompts,
 )
 from codegen_ui.bench.report import Report
-from codegen_ui.bench.rounds import Apart, Rates, measure, median_rates
+from codegen_ui.bench.rounds import Apart, Contender, Rates, measure, median_rates
 
 OURS = ("ours fp32", "ours int8")
 STREAMS, MANY, LONG_PROMPT = (1, 8), 16, 900

@@ -14,11 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
-from codegen_ui.bench.contenders import Contender
 from codegen_ui.bench.report import say
 from codegen_ui.engine.threads import SPIN_VARIABLE, wait_briefly
+
+
+class Contender(Protocol):
+    """Generates greedily, `new_tokens` for each of `streams` prompts at once."""
+
+    def seconds(self, streams: int, new_tokens: int, prompt_tokens: int | None = None) -> float:
+        """From the call to the last token; of prompts of another length than usual, where one is given."""
+        ...
 
 
 def take_turns(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
