@@ -19,10 +19,7 @@ from codegen_ui.ui.assets import add_assets
 
 pytestmark = pytest.mark.browser
 
-SEARCH = """from typing import List
-
-
-def binary_search(nums: List[int], target: int) -> int:
+SEARCH = """def binary_search(nums: list[int], target: int) -> int:
     low, high = 0, len(nums) - 1
     while low <= high:
         middle = (low + high) // 2
@@ -167,7 +164,8 @@ def test_an_endless_loop_is_out_of_time_and_its_worker_ends(page: Any, check: Ca
 
 def test_the_usual_modules_can_be_imported(check: Callable[..., list[str]]) -> None:
     program = (
-        "from dataclasses import dataclass\nimport re\nfrom collections import Counter\nimport functools\n\n\n"
+        "from dataclasses import dataclass\nimport re\nfrom collections import Counter\nimport functools\n"
+        "from typing import List\n\n\n"
         "@dataclass\nclass Point:\n    x: int\n\n\n@functools.lru_cache\ndef words(text):\n"
         "    return Counter(re.findall(r'\\w+', text))\n"
     )
