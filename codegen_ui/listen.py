@@ -10,6 +10,9 @@ from codegen_ui.options import DEFAULT_PORT
 
 PORTS_TO_TRY = 100
 BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75
+"""Longer than a proxy keeps an idle connection to us (nginx: 60 s): a request that it sends into one that we are just
+closing would be lost, since a POST is not sent again."""
 
 
 def bind(host: str, port: int | None) -> socket.socket:

@@ -23,7 +23,7 @@ from codegen_ui.door.gate import Gate, read_keys, read_users
 from codegen_ui.door.hosts import known_hosts
 from codegen_ui.escaping import LineFormatter
 from codegen_ui.gallery import load_gallery
-from codegen_ui.listen import address_of, bind, is_loopback
+from codegen_ui.listen import KEEP_ALIVE_SECONDS, address_of, bind, is_loopback
 from codegen_ui.options import Options
 from codegen_ui.reloads import watch
 from codegen_ui.service import Loader, Service
@@ -37,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 3
 HANG_UP_SECONDS = 1
-KEEP_ALIVE_SECONDS = 75
-"""Longer than a proxy keeps an idle connection to us (nginx: 60 s): a request that it sends into one that we are just
-closing would be lost, since a POST is not sent again."""
 DRAIN_LOOK_SECONDS = 0.05
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from fake_engine import FakeEngine, wait_until
-from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, scripted_page, tab
+from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, scripted_page, set_number, tab
 from web import page_app, running
 
 from codegen_ui.checkpoints.progress import Progress
@@ -41,7 +41,7 @@ FUNCTION = """    low, high = 0, len(items) - 1
     return "<b>&amp;</b>"
 """
 SCRIPT = tuple(re.findall(r"\s*\S+", f"{FUNCTION}\n\ndef another(items):\n    return items\n"))
-SECONDS_A_TOKEN = 0.06
+SECONDS_A_TOKEN = 0.03
 
 
 class Playground:
@@ -144,6 +144,7 @@ def generate(page: Any, prompt: str) -> None:
 def generate_long(page: Any, prompt: str) -> None:
     """Half a minute of tokens, so that a test on a busy machine has the time to look."""
     page.get_by_label("Max length", exact=True).check()
+    set_number(page, "cg-max-length", 1000)
     generate(page, prompt)
     wait_for_state(page, "decoding")
 

@@ -144,9 +144,7 @@ class TestPage:
         assert MARKUP in page.text_content("#cg-head .cg-notice [data-f=notice]")
 
 
-PARAMETERS = (
-    "?__theme={}", "?view={}", "?{}", "?deep_link={}", "#run={}", "#{}", "{}", "?__lang={}", "?session_hash={}"
-)  # fmt: skip
+PARAMETERS = ("?__theme={0}&view={0}&__lang={0}&session_hash={0}&{0}", "?deep_link={0}", "#run={0}", "#{0}", "{0}")
 
 
 @pytest.mark.browser

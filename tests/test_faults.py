@@ -86,7 +86,7 @@ def ends_well(process: subprocess.Popen[str], number: signal.Signals) -> None:
     process.send_signal(number)
     assert process.stdout is not None
     rest = process.stdout.read()
-    assert process.wait(60) == (130 if number == signal.SIGINT else 0)
+    assert process.wait(20) == (130 if number == signal.SIGINT else 0)
     assert "Traceback" not in rest
     assert "Stopped." in rest
 
@@ -270,14 +270,21 @@ class TestTerminal:
 
 
 class TestPorts:
-    def test_two_servers_started_together_announce_different_addresses_answer_and_end_well(
+    def test_two_servers_started_together_tell_every_stage_answer_at_different_addresses_and_end_well(
         self, checkpoint: Path
     ) -> None:
         with playground("--model", str(checkpoint)) as one, playground("--model", str(checkpoint)) as other:
-            addresses = [lines_until(process, "Open http")[-1].removeprefix("Open ") for process in (one, other)]
-            assert len(set(addresses)) == 2
-            for address in addresses:
-                assert httpx.get(f"{address}/healthz", timeout=30).status_code == 200
+            addresses = set()
+            for process in (one, other):
+                lines = lines_until(process, "Open http")
+                address = lines[-1].removeprefix("Open ")
+                assert f"The page answers at {address} while the model loads." in lines
+                assert any("loading weights" in line for line in lines)
+                assert any("Loaded in" in line and "2 slots" in line for line in lines)
+                answer = httpx.post(f"{address}/v1/completions", json={"prompt": "def f(", "max_tokens": 3}, timeout=60)
+                assert answer.json()["usage"]["completion_tokens"] >= 1
+                addresses.add(address)
+            assert len(addresses) == 2
             ends_well(one, signal.SIGTERM)
             ends_well(other, signal.SIGINT)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +18,6 @@ import httpx
 import pytest
 import uvicorn
 from fake_engine import FakeEngine, serve, wait_until
-from small_checkpoints import new_layout
 from starlette.testclient import TestClient
 from test_proxy import proxied
 from web import api_app, page_app, running
@@ -216,34 +214,3 @@ def test_relative_paths_of_the_two_servers_script_are_looked_up_where_it_is_call
     environ = {**os.environ, "VLLM": "true", "PYTHON": sys.executable}
     out = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert "app.py: port: 70000 is not allowed" in out.stderr
-
-
-def test_the_command_serves_a_folder_tells_every_stage_and_stops_on_an_interrupt(tmp_path: Path) -> None:
-    new_layout(tmp_path / "checkpoint")
-    command = [sys.executable, "-u", "app.py", "--model", str(tmp_path / "checkpoint"), "--device", "cpu"]
-    environ = {**os.environ, "CODEGEN_UI_SLOTS": "2"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
-    try:
-        lines: list[str] = []
-        for line in process.stdout:
-            lines.append(line.strip())
-            if line.startswith("Open http"):
-                break
-        address = lines[-1].removeprefix("Open ")
-        assert f"The page answers at {address} while the model loads." in lines
-        assert any("loading weights" in line for line in lines)
-        assert any("Loaded in" in line and "2 slots" in line for line in lines)
-        answer = httpx.post(f"{address}/v1/completions", json={"prompt": "def f(", "max_tokens": 3}, timeout=60)
-        assert answer.json()["usage"]["completion_tokens"] >= 1
-        begin = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        assert time.monotonic() - begin < 15
-        assert "Traceback" not in process.stdout.read()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()

@@ -17,11 +17,9 @@ from codegen_ui.door.answers import with_headers
 from codegen_ui.door.door import Door, Rules
 from codegen_ui.door.gate import Gate
 from codegen_ui.gallery import Example
-from codegen_ui.listen import listen
+from codegen_ui.listen import KEEP_ALIVE_SECONDS, listen
 from codegen_ui.options import Options
-from codegen_ui.server import KEEP_ALIVE_SECONDS, create_app
 from codegen_ui.service import Service
-from codegen_ui.ui.page import build_page
 
 
 @contextmanager
@@ -45,6 +43,10 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
 
 def page_app(service: Service, examples: Sequence[Example] = (), **options: Any) -> FastAPI:
     """The page and the API, behind their door."""
+    # A server without a page, in a process of its own, starts in a quarter of the time that Gradio takes to import.
+    from codegen_ui.server import create_app
+    from codegen_ui.ui.page import build_page
+
     return create_app(service, build_page(service, examples), Options(**options))
 
 
