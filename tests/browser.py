@@ -24,6 +24,8 @@ FLAGS = [
 
 WIDE: Any = {"width": 1280, "height": 900}
 REST = "nothing-is-here"
+PATIENCE_MS = 30_000
+"""How long playwright waits where it is told nothing else."""
 
 
 def find_chromium() -> str | None:
@@ -90,4 +92,5 @@ def rest(page: Any) -> None:
     page.context.clear_cookies()
     page.mouse.move(0, 0)
     page.set_viewport_size(WIDE)
+    page.set_default_timeout(PATIENCE_MS)
     page.emulate_media(reduced_motion="null")

@@ -93,22 +93,25 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A real Chromium, one for all tests of a process: a `Browser` of playwright's."""
+def chromium_process() -> Iterator[tuple[Any, asyncio.AbstractEventLoop]]:
+    """A real Chromium, one for all tests of a process, and the event loop that playwright drives it by."""
     with chromium() as found:
-        yield found
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield found, loop
+        asyncio._set_running_loop(loop)
 
 
-@pytest.fixture(autouse=True)
-def _loop_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
-    """While a browser is open, playwright's event loop counts as the running one; a test without it may run another."""
-    if "browser" in request.fixturenames:
-        yield
-        return
-    running = asyncio._get_running_loop()
+@pytest.fixture(scope="module")
+def browser(chromium_process: tuple[Any, asyncio.AbstractEventLoop]) -> Iterator[Any]:
+    """That Chromium, for the tests of a file: a `Browser` of playwright's.
+
+    Its loop counts as the running one meanwhile, and no longer, for other tests run loops of their own.
+    """
+    found, loop = chromium_process
+    asyncio._set_running_loop(loop)
+    yield found
     asyncio._set_running_loop(None)
-    yield
-    asyncio._set_running_loop(running)
 
 
 @pytest.fixture(scope="session")

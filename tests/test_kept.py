@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -23,23 +24,48 @@ NOTICED = "text=Connection to the server was lost"
 TOLD = "document.querySelector('#cg-live .cg-note')?.textContent.includes('connection was lost')"
 
 
+@dataclass(frozen=True)
+class Server:
+    """The page's server, behind a network that can go away."""
+
+    engine: FakeEngine
+    between: Network
+
+
 @contextmanager
-def generating(browser: Any, engine: FakeEngine) -> Iterator[tuple[Any, Network]]:
-    """A page behind a network that can go away, with some lines of a run on it."""
-    service = serve(engine)
-    with running(page_app(service)) as address, network(address) as between, new_page(browser) as page:
+def behind_a_network(engine: FakeEngine) -> Iterator[Server]:
+    with running(page_app(serve(engine))) as address, network(address) as between:
+        yield Server(engine, between)
+
+
+@pytest.fixture(scope="module")
+def endless() -> Iterator[Server]:
+    with behind_a_network(FakeEngine(("    return 1\n",) * 2000, seconds=0.1, context=100_000)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def short() -> Iterator[Server]:
+    with behind_a_network(FakeEngine(("    a = 1\n",) * 8, seconds=0.01)) as server:
+        yield server
+
+
+@contextmanager
+def generating(browser: Any, server: Server) -> Iterator[Any]:
+    """A page with some lines of a run on it, the first that its server is asked for."""
+    wait_until(lambda: server.engine.active == 0)
+    server.engine.requests.clear()
+    with new_page(browser) as page:
         page.set_default_timeout(60_000)
-        page.goto(between.address)
+        page.goto(server.between.address)
         page.fill("#cg-prompt textarea", PROMPT)
         page.check("#cg-stop-at input[value=length]")
         page.click("#cg-generate")
         page.wait_for_function("document.querySelectorAll('#cg-output .line').length > 5")
-        yield page, between
-        between.mend()
-
-
-def endless() -> FakeEngine:
-    return FakeEngine(("    return 1\n",) * 2000, seconds=0.1, context=100_000)
+        try:
+            yield page
+        finally:
+            server.between.mend()
 
 
 def lose_and_mend(page: Any, between: Network) -> None:
@@ -50,9 +76,11 @@ def lose_and_mend(page: Any, between: Network) -> None:
     page.wait_for_function(TOLD, timeout=SOON_MS)
 
 
-def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_continue_goes_on(browser: Any) -> None:
-    engine = endless()
-    with generating(browser, engine) as (page, between):
+def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_continue_goes_on(
+    browser: Any, endless: Server
+) -> None:
+    engine, between = endless.engine, endless.between
+    with generating(browser, endless) as page:
         between.cut()
         page.wait_for_selector(NOTICED)
         page.wait_for_timeout(AWAY_MS)
@@ -70,18 +98,18 @@ def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_contin
         assert page.evaluate("codegenUI.outputText()").startswith(kept)
 
 
-def test_generate_starts_anew_after_the_connection_was_lost(browser: Any) -> None:
-    engine = endless()
-    with generating(browser, engine) as (page, between):
+def test_generate_starts_anew_after_the_connection_was_lost(browser: Any, endless: Server) -> None:
+    engine, between = endless.engine, endless.between
+    with generating(browser, endless) as page:
         lose_and_mend(page, between)
         page.click("#cg-generate")
         page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
         assert engine.requests[-1].prompt == PROMPT
 
 
-def test_ten_seconds_in_which_nothing_is_carried_are_made_up_for(browser: Any) -> None:
-    engine = endless()
-    with generating(browser, engine) as (page, between):
+def test_ten_seconds_in_which_nothing_is_carried_are_made_up_for(browser: Any, endless: Server) -> None:
+    engine, between = endless.engine, endless.between
+    with generating(browser, endless) as page:
         between.freeze()
         before = page.locator("#cg-output .line").count()
         page.wait_for_timeout(AWAY_MS)
@@ -92,20 +120,18 @@ def test_ten_seconds_in_which_nothing_is_carried_are_made_up_for(browser: Any) -
 
 
 @contextmanager
-def finished(browser: Any, engine: FakeEngine) -> Iterator[tuple[Any, Network, dict[str, str]]]:
-    """A page behind a network that can go away, with a run on it that has ended, and what each button would ask for."""
-    with generating(browser, engine) as (page, between):
+def finished(browser: Any, server: Server) -> Iterator[tuple[Any, dict[str, str]]]:
+    """A page with a run on it that has ended, and what each button would ask for."""
+    with generating(browser, server) as page:
         page.wait_for_function(DONE)
-        yield page, between, {"generate": PROMPT, "continue": page.evaluate("codegenUI.outputText()")}
+        yield page, {"generate": PROMPT, "continue": page.evaluate("codegenUI.outputText()")}
 
 
-def short() -> FakeEngine:
-    return FakeEngine(("    a = 1\n",) * 8, seconds=0.01)
-
-
-def test_a_finished_run_can_be_continued_where_nobody_noticed_that_the_network_was_away(browser: Any) -> None:
-    engine = short()
-    with finished(browser, engine) as (page, between, asks):
+def test_a_finished_run_can_be_continued_where_nobody_noticed_that_the_network_was_away(
+    browser: Any, short: Server
+) -> None:
+    engine, between = short.engine, short.between
+    with finished(browser, short) as (page, asks):
         between.cut()
         between.mend()
         page.click("#cg-continue")
@@ -114,9 +140,11 @@ def test_a_finished_run_can_be_continued_where_nobody_noticed_that_the_network_w
 
 
 @pytest.mark.parametrize("button", ["generate", "continue"])
-def test_what_is_clicked_while_the_network_is_away_is_done_when_it_is_back(browser: Any, button: str) -> None:
-    engine = short()
-    with finished(browser, engine) as (page, between, asks):
+def test_what_is_clicked_while_the_network_is_away_is_done_when_it_is_back(
+    browser: Any, short: Server, button: str
+) -> None:
+    engine, between = short.engine, short.between
+    with finished(browser, short) as (page, asks):
         between.cut()
         page.wait_for_selector(NOTICED)
         page.click(f"#cg-{button}")
@@ -130,9 +158,11 @@ def test_what_is_clicked_while_the_network_is_away_is_done_when_it_is_back(brows
 
 
 @pytest.mark.parametrize("button", ["generate", "continue"])
-def test_the_click_that_finds_the_network_away_is_done_when_it_is_back(browser: Any, button: str) -> None:
-    engine = short()
-    with finished(browser, engine) as (page, between, asks):
+def test_the_click_that_finds_the_network_away_is_done_when_it_is_back(
+    browser: Any, short: Server, button: str
+) -> None:
+    engine, between = short.engine, short.between
+    with finished(browser, short) as (page, asks):
         between.cut()
         page.click(f"#cg-{button}")
         page.wait_for_selector(NOTICED)
@@ -141,9 +171,9 @@ def test_the_click_that_finds_the_network_away_is_done_when_it_is_back(browser: 
         assert engine.requests[-1].prompt == asks[button]
 
 
-def test_what_was_clicked_while_the_network_is_away_can_be_taken_back(browser: Any) -> None:
-    engine = short()
-    with finished(browser, engine) as (page, between, _):
+def test_what_was_clicked_while_the_network_is_away_can_be_taken_back(browser: Any, short: Server) -> None:
+    engine, between = short.engine, short.between
+    with finished(browser, short) as (page, _):
         between.cut()
         page.wait_for_selector(NOTICED)
         page.click("#cg-continue")
@@ -154,9 +184,9 @@ def test_what_was_clicked_while_the_network_is_away_can_be_taken_back(browser: A
         assert len(engine.requests) == 1
 
 
-def test_a_run_that_the_server_took_is_not_asked_for_again(browser: Any) -> None:
-    engine = endless()
-    with generating(browser, engine) as (page, between):
+def test_a_run_that_the_server_took_is_not_asked_for_again(browser: Any, endless: Server) -> None:
+    engine, between = endless.engine, endless.between
+    with generating(browser, endless) as page:
         lose_and_mend(page, between)
         page.wait_for_timeout(500)
         assert len(engine.requests) == 1
