@@ -112,7 +112,7 @@ def test_what_the_api_refuses_is_counted_and_logged_once_and_without_the_prompt(
 ) -> None:
     with running(api_app(serve(engine))) as url:
         headers = {"Content-Type": "application/json"}
-        response = httpx.post(f"{url}/v1/completions", content=body, headers=headers)
+        response = httpx.post(f"{url}/v1/completions", content=body, headers=headers, timeout=30)
         assert refusals(url) == {(status, error): 1}
     [line] = lines(caplog)
     assert line.startswith(f"refused id={response.headers['x-request-id']} method=POST path=/v1/completions ")
