@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -35,33 +36,39 @@ def uses(module: str, *packages: str) -> set[str]:
     return {name for name in imported(module) for p in packages if name == p or name.startswith(p + ".")}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("engine/")])
-def test_the_engine_knows_nothing_of_pages_or_http(module: str) -> None:
+def users(modules: Iterable[str], *packages: str) -> dict[str, set[str]]:
+    """Which of the modules import any of the packages, and what of them."""
+    return {module: found for module in modules if (found := uses(module, *packages))}
+
+
+def within(*folders: str) -> list[str]:
+    return [module for module in MODULES if module.startswith(folders)]
+
+
+def test_the_engine_knows_nothing_of_pages_or_http() -> None:
     surfaces = ("gradio", "fastapi", "starlette", "codegen_ui.ui", "codegen_ui.api", "codegen_ui.service")
-    assert not uses(module, *surfaces)
+    assert users(within("engine/"), *surfaces) == {}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(("ui/", "api/"))])
-def test_the_page_and_the_api_do_not_know_each_other_nor_the_engine(module: str) -> None:
-    other = "codegen_ui.api" if module.startswith("ui/") else "codegen_ui.ui"
-    assert not uses(module, other, "codegen_ui.engine", "torch")
+def test_the_page_and_the_api_do_not_know_each_other_nor_the_engine() -> None:
+    assert users(within("ui/"), "codegen_ui.api", "codegen_ui.engine", "torch") == {}
+    assert users(within("api/"), "codegen_ui.ui", "codegen_ui.engine", "torch") == {}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith(MAY_IMPORT_TRANSFORMERS)])
-def test_transformers_is_met_in_few_places(module: str) -> None:
-    assert not uses(module, "transformers")
+def test_transformers_is_met_in_few_places() -> None:
+    assert users(set(MODULES) - set(within(*MAY_IMPORT_TRANSFORMERS)), "transformers") == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_the_command_line_is_read_by_the_command_alone(module: str) -> None:
-    assert not uses(module, "codegen_ui.main")
+def test_the_command_line_is_read_by_the_command_alone() -> None:
+    assert users(MODULES, "codegen_ui.main") == {}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("bundled/")] + SERVED_OF_BUNDLED)
-def test_what_serves_does_not_know_the_recipe_that_trained_the_bundled_checkpoint(module: str) -> None:
+def test_what_serves_does_not_know_the_recipe_that_trained_the_bundled_checkpoint() -> None:
     allowed = {"codegen_ui.bundled", *(f"codegen_ui.bundled.{name}" for name in ("CHECKPOINT_DIR", "common_code"))}
-    found = uses(module, "codegen_ui.bundled")
-    assert {name for name in found if name not in allowed and name.rpartition(".")[0] not in allowed} == set()
+    for module in [*(set(MODULES) - set(within("bundled/"))), *SERVED_OF_BUNDLED]:
+        found = uses(module, "codegen_ui.bundled")
+        recipe = {name for name in found if name not in allowed and name.rpartition(".")[0] not in allowed}
+        assert recipe == set(), module
 
 
 LOOK = """
