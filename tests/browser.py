@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -23,7 +23,6 @@ FLAGS = [
 ]
 
 WIDE: Any = {"width": 1280, "height": 900}
-REST = "nothing-is-here"
 PATIENCE_MS = 30_000
 """How long playwright waits where it is told nothing else."""
 
@@ -42,7 +41,7 @@ def give_up(reason: str) -> None:
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A playwright `Browser`. Its first context is a visitor who comes again and again, and keeps what may be kept."""
+    """A playwright `Browser`."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -52,7 +51,6 @@ def chromium() -> Iterator[Any]:
         give_up("no Chromium or Chrome is installed on this machine")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        browser.new_context(viewport=WIDE)
         try:
             yield browser
         finally:
@@ -61,36 +59,41 @@ def chromium() -> Iterator[Any]:
 
 @contextmanager
 def new_page(browser: Any, **options: Any) -> Iterator[Any]:
-    """An empty tab: of the visitor who comes again and again or, where `options` describe one, of one of his own.
+    """An empty tab: of a visitor at a desk or, where `options` describe another, of that one.
 
-    The former's tabs are kept: what reads and compiles the page's scripts once need not do so for each test.
+    All of them come again and again: their tabs are kept, so that the page's scripts are not read and compiled for each
+    test. Nothing else is.
     """
-    context = browser.new_context(**options) if options else browser.contexts[0]
-    resting = [page for page in context.pages if page.url.endswith(REST)]
-    page = resting[0] if resting else context.new_page()
+    described = {"viewport": WIDE, **options}
+    pages = [page for context in browser.contexts for page in context.pages]
+    resting = [page for page in pages if page.url.endswith(resting_place(described))]
+    page = resting[0] if resting else browser.new_context(**described).new_page()
     try:
         yield page
     finally:
-        if options:
-            context.close()
-        elif not page.is_closed():
-            rest(page)
+        if not page.is_closed():
+            rest(page, described)
 
 
-def rest(page: Any) -> None:
-    """Leave the page for one of its own site that has nothing on it, as a closed tab does, and forget what it kept."""
+def resting_place(described: dict[str, Any]) -> str:
+    """A path of any site at which there is nothing. It tells whose tab is there."""
+    return f"/nothing-is-here?{urlencode(sorted(described.items()))}"
+
+
+def rest(page: Any, described: dict[str, Any]) -> None:
+    """Leave the page, as a closed tab does, for a place on its own site, and forget what it kept."""
     from playwright.sync_api import Error
 
     site = urlsplit(page.url)
     try:
-        answer = page.goto(f"{site.scheme}://{site.netloc}/{REST}")
+        answer = page.goto(f"{site.scheme}://{site.netloc}{resting_place(described)}")
         page.evaluate("localStorage.clear(), sessionStorage.clear()")
     except Error:  # the server has gone, or was none
-        page.close()
+        page.context.close()
         return
     assert answer.status == 404
     page.context.clear_cookies()
     page.mouse.move(0, 0)
-    page.set_viewport_size(WIDE)
+    page.set_viewport_size(described["viewport"])
     page.set_default_timeout(PATIENCE_MS)
-    page.emulate_media(reduced_motion="null")
+    page.emulate_media(reduced_motion=described.get("reduced_motion", "null"))

@@ -144,7 +144,7 @@ def test_the_editor_says_how_tab_leaves_it(visit: Callable[..., Any]) -> None:
     hint = page.locator("#cg-keys")
     assert hint.is_visible()
     assert "Esc, then Tab" in hint.inner_text()
-    page.wait_for_function(f"document.querySelector('{EDITOR}').getAttribute('aria-describedby') === 'cg-keys'")
+    until(page, f"document.querySelector('{EDITOR}').getAttribute('aria-describedby') === 'cg-keys'")
 
 
 def test_keys_of_an_input_method_are_its_own(visit: Callable[..., Any], engine: FakeEngine) -> None:
@@ -194,7 +194,7 @@ def test_a_screen_reader_hears_the_states_and_not_every_figure(visit: Callable[.
     page.evaluate(WORDS)
     generate(page)
     wait_for_state(page, "done")
-    page.wait_for_function("window.words.at(-1)?.[1].startsWith('done')")
+    until(page, "window.words.at(-1)?.[1].startsWith('done')")
     _, *words = page.evaluate("window.words")
     assert [word for _, word in words][-1].startswith(f"done, {len(SCRIPT) + 1} tokens in ")
     assert len(words) <= 3
@@ -219,7 +219,7 @@ def test_focus_stays_in_the_gallery_when_it_is_drawn_anew(visit: Callable[..., A
 
 def test_a_refused_value_is_described_at_its_field(visit: Callable[..., Any]) -> None:
     page = visit()
-    page.wait_for_function(f"document.querySelector('{EDITOR}').getAttribute('aria-describedby') === 'cg-keys'")
+    until(page, f"document.querySelector('{EDITOR}').getAttribute('aria-describedby') === 'cg-keys'")
     page.fill(EDITOR, "x = '\0'")
     page.click("#cg-generate")
     note = page.locator("#cg-prompt .cg-field-error")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fake_engine import FakeEngine
-from visit import tab
+from visit import tab, until
 from web import page_app, running
 
 from codegen_ui.gallery import Example
@@ -104,6 +104,6 @@ def test_one_click_leaves_the_papers_rule_where_it_leaves_nothing(browser: Any) 
         page.click("text=Again, to the function's end")
         page.wait_for_selector("#cg-output .line.made >> text=class A")
         page.wait_for_selector(".cg-advice", state="hidden")
-        page.wait_for_function("document.querySelector('#cg-live [data-f=why]').textContent == 'end of function'")
+        until(page, "document.querySelector('#cg-live [data-f=why]').textContent == 'end of function'")
         assert engine.requests[-1].stop_at == StopAt.FUNCTION
         assert "A()" not in page.inner_text("#cg-output code")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from fake_engine import FakeEngine, wait_until
-from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, scripted_page, set_number, tab
+from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, scripted_page, set_number, tab, until
 from web import page_app, running
 
 from codegen_ui.checkpoints.progress import Progress
@@ -97,27 +97,24 @@ def example(page: Any, title: str) -> Any:
 
 
 def wait_for_state(page: Any, *wanted: str, seconds: float = 15) -> None:
-    page.wait_for_function(
-        "wanted => wanted.includes(document.querySelector('.cg-state').textContent)",
-        arg=list(wanted),
-        timeout=seconds * 1000,
-    )
+    shows = "wanted => wanted.includes(document.querySelector('.cg-state').textContent)"
+    until(page, shows, seconds, list(wanted))
 
 
 def wait_for_more(page: Any, than: int) -> None:
     """Until the output is longer than so many characters."""
-    page.wait_for_function("than => document.querySelector('#cg-output code').textContent.length > than", arg=than)
+    until(page, "than => document.querySelector('#cg-output code').textContent.length > than", argument=than)
 
 
 def wait_for_record(page: Any, number: int = 1) -> None:
     """Until a run is in the table, which is drawn after the last of it was."""
-    page.wait_for_function("n => document.querySelectorAll('#cg-runs tbody tr').length >= n", arg=number)
+    until(page, "n => document.querySelectorAll('#cg-runs tbody tr').length >= n", argument=number)
 
 
 def answers(page: Any) -> None:
     """Until the server has answered something new: what was on its way to the page before is there."""
     editor(page).fill("one two three")
-    page.wait_for_function("document.querySelector('#cg-meter').textContent.includes('3 prompt tokens')")
+    until(page, "document.querySelector('#cg-meter').textContent.includes('3 prompt tokens')")
 
 
 def editor(page: Any) -> Any:
@@ -435,7 +432,7 @@ def test_presets_and_settings_reach_the_engine(visit: Any, playground: Playgroun
 def test_the_token_count_follows_the_text(visit: Any) -> None:
     page = visit()
     editor(page).fill("one two three")
-    page.wait_for_function("document.querySelector('#cg-meter').textContent.includes('3 prompt tokens')")
+    until(page, "document.querySelector('#cg-meter').textContent.includes('3 prompt tokens')")
     assert "up to" in str(page.text_content("#cg-meter"))
     assert "2,045 of 2,048 left" in str(page.text_content("#cg-meter"))
 
@@ -444,7 +441,7 @@ def test_runs_are_listed_and_downloaded_as_csv(visit: Any) -> None:
     page = visit()
     for name in ("alpha", "beta"):
         generate(page, f"def {name}(items):\n")
-        page.wait_for_function(f"document.querySelector('#cg-runs tbody').textContent.includes('{name}')")
+        until(page, f"document.querySelector('#cg-runs tbody').textContent.includes('{name}')")
     with page.expect_download() as waiting:
         page.click("#cg-runs [data-act=csv]")
     text = Path(waiting.value.path()).read_text(encoding="utf-8")
@@ -498,7 +495,7 @@ def test_the_output_follows_the_text_unless_the_reader_scrolled(visit: Any) -> N
     lines = "\n".join(f"line_{number} = {number}" for number in range(60))
     generate_long(page, f"{lines}\ndef long(items):\n")
     at_bottom = "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 30)(document.querySelector('.cg-scroll'))"
-    page.wait_for_function(at_bottom)
+    until(page, at_bottom)
     page.evaluate("document.querySelector('.cg-scroll').scrollTop = 10")
     wait_for_more(page, len(output(page)) + 20)
     assert page.evaluate("document.querySelector('.cg-scroll').scrollTop") == 10
@@ -507,7 +504,7 @@ def test_the_output_follows_the_text_unless_the_reader_scrolled(visit: Any) -> N
 def test_the_box_panel_counts_the_streams(visit: Any) -> None:
     page = visit()
     generate_long(page, "def counted(items):\n")
-    page.wait_for_function("/^[1-9] of 4$/.test(document.querySelector('#cg-box [data-f=streams]').textContent)")
+    until(page, "/^[1-9] of 4$/.test(document.querySelector('#cg-box [data-f=streams]').textContent)")
 
 
 def test_a_visitor_who_comes_too_early_sees_the_progress_and_waits(visit: Any) -> None:
@@ -528,7 +525,7 @@ def test_a_visitor_who_comes_too_early_sees_the_progress_and_waits(visit: Any) -
         example(page, "Binary search").click()
         wait_for_state(page, "loading")
         assert "of 120.0 MB" in figure(page, "note")
-        page.wait_for_function("document.querySelector('.cg-model').textContent.includes('reading weights')")
+        until(page, "document.querySelector('.cg-model').textContent.includes('reading weights')")
         seen.set()
         wait_for_state(page, "done")
         assert "def binary_search" in output(page)
@@ -592,11 +589,11 @@ def test_the_bundled_model_writes_code_into_the_page(visit: Any, bundled: str) -
     assert figure(page, "why") in ("end of function", "the model ended")
     assert float(figure(page, "rate")) > 0
     assert "CodeGenForCausalLM" in str(page.text_content(".cg-facts"))
-    page.wait_for_function("/[MG]B/.test(document.querySelector('#cg-box [data-f=memory]').textContent)")
+    until(page, "/[MG]B/.test(document.querySelector('#cg-box [data-f=memory]').textContent)")
 
 
 def wait_for_output(page: Any, text: str) -> None:
-    page.wait_for_function("text => document.querySelector('#cg-output').innerText.includes(text)", arg=text)
+    until(page, "text => document.querySelector('#cg-output').innerText.includes(text)", argument=text)
 
 
 @pytest.mark.skipif(
@@ -610,8 +607,11 @@ def test_the_picture_of_the_page_at_work(visit: Any, bundled: str) -> None:
         wait_for_state(page, "done", seconds=120)
     example(page, "Merge sort").click()
     wait_for_output(page, "merge_sort")
-    page.wait_for_function("""() => document.querySelector('.cg-state').textContent === 'decoding'
-        && Number(document.querySelector('#cg-live [data-f=output]').textContent) > 40""")
+    until(
+        page,
+        """() => document.querySelector('.cg-state').textContent === 'decoding'
+        && Number(document.querySelector('#cg-live [data-f=output]').textContent) > 40""",
+    )
     # Without scripts the page stands still: a run takes less time than a picture.
     browser = page.context.new_cdp_session(page)
     browser.send("Emulation.setScriptExecutionDisabled", {"value": True})

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import WIDE, new_page
 from fake_engine import FakeEngine, serve, wait_until
 from starlette.testclient import TestClient
 from visit import scripted_page, tab
@@ -137,11 +136,13 @@ class TestBrowser:
         context.close()
 
     def test_a_page_at_rest_draws_nothing(self, browser: Any, address: str) -> None:
-        with new_page(browser, viewport=WIDE) as page:
-            page.add_init_script(COUNT_FRAMES)
-            page.goto(address)
-            page.wait_for_selector("#cg-live [data-tone]", state="attached")
-            wait_until(lambda: page.evaluate("asked_while(60)") < 20, 20)
+        context = browser.new_context()
+        page = context.new_page()
+        page.add_init_script(COUNT_FRAMES)
+        page.goto(address)
+        page.wait_for_selector("#cg-live [data-tone]", state="attached")
+        wait_until(lambda: page.evaluate("asked_while(60)") < 20, 20)
+        context.close()
 
     def test_a_browser_without_scripts_is_told_what_it_lacks(self, browser: Any, address: str) -> None:
         context = browser.new_context(java_script_enabled=False)

@@ -12,12 +12,13 @@ import pytest
 from browser import new_page
 from fake_engine import FakeEngine, serve, wait_until
 from network import Network, network
+from visit import until
 from web import page_app, running
 
 pytestmark = pytest.mark.browser
 
 AWAY_MS = 10_000
-SOON_MS = 10_000
+SOON = 10.0
 PROMPT = "def kept():\n"
 DONE = "document.querySelector('#cg-live .cg-state')?.textContent === 'done'"
 NOTICED = "text=Connection to the server was lost"
@@ -61,7 +62,7 @@ def generating(browser: Any, server: Server) -> Iterator[Any]:
         page.fill("#cg-prompt textarea", PROMPT)
         page.check("#cg-stop-at input[value=length]")
         page.click("#cg-generate")
-        page.wait_for_function("document.querySelectorAll('#cg-output .line').length > 5")
+        until(page, "document.querySelectorAll('#cg-output .line').length > 5")
         try:
             yield page
         finally:
@@ -73,7 +74,7 @@ def lose_and_mend(page: Any, between: Network) -> None:
     between.cut()
     page.wait_for_selector(NOTICED)
     between.mend()
-    page.wait_for_function(TOLD, timeout=SOON_MS)
+    until(page, TOLD, SOON)
 
 
 def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_continue_goes_on(
@@ -87,13 +88,13 @@ def test_ten_seconds_without_a_network_lose_neither_prompt_nor_output_and_contin
         assert "    return 1" in page.inner_text("#cg-output code")
         wait_until(lambda: engine.active == 0, 60)
         between.mend()
-        page.wait_for_function(TOLD, timeout=SOON_MS)
+        until(page, TOLD, SOON)
         kept = page.evaluate("codegenUI.outputText()")
         assert kept.startswith(PROMPT + "    return 1\n    return 1\n")
         assert page.input_value("#cg-prompt textarea") == PROMPT
         assert page.is_checked("#cg-stop-at input[value=length]")
         page.click("#cg-continue")
-        page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
+        until(page, "document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
         assert engine.requests[-1].prompt == kept
         assert page.evaluate("codegenUI.outputText()").startswith(kept)
 
@@ -103,7 +104,7 @@ def test_generate_starts_anew_after_the_connection_was_lost(browser: Any, endles
     with generating(browser, endless) as page:
         lose_and_mend(page, between)
         page.click("#cg-generate")
-        page.wait_for_function("document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
+        until(page, "document.querySelector('#cg-live .cg-state')?.textContent === 'decoding'")
         assert engine.requests[-1].prompt == PROMPT
 
 
@@ -114,7 +115,7 @@ def test_ten_seconds_in_which_nothing_is_carried_are_made_up_for(browser: Any, e
         before = page.locator("#cg-output .line").count()
         page.wait_for_timeout(AWAY_MS)
         between.mend()
-        page.wait_for_function(f"document.querySelectorAll('#cg-output .line').length > {before + 60}", timeout=SOON_MS)
+        until(page, f"document.querySelectorAll('#cg-output .line').length > {before + 60}", SOON)
         assert len(engine.requests) == 1
         assert engine.active == 1
 
@@ -123,7 +124,7 @@ def test_ten_seconds_in_which_nothing_is_carried_are_made_up_for(browser: Any, e
 def finished(browser: Any, server: Server) -> Iterator[tuple[Any, dict[str, str]]]:
     """A page with a run on it that has ended, and what each button would ask for."""
     with generating(browser, server) as page:
-        page.wait_for_function(DONE)
+        until(page, DONE)
         yield page, {"generate": PROMPT, "continue": page.evaluate("codegenUI.outputText()")}
 
 
@@ -151,9 +152,7 @@ def test_what_is_clicked_while_the_network_is_away_is_done_when_it_is_back(
         between.mend()
         wait_until(lambda: len(engine.requests) == 2, 60)
         assert engine.requests[-1].prompt == asks[button]
-        page.wait_for_function(
-            "['decoding', 'done'].includes(document.querySelector('#cg-live .cg-state')?.textContent)"
-        )
+        until(page, "['decoding', 'done'].includes(document.querySelector('#cg-live .cg-state')?.textContent)")
         assert page.evaluate("codegenUI.outputText()").startswith(asks[button] + "    a = 1\n")
 
 
@@ -179,7 +178,7 @@ def test_what_was_clicked_while_the_network_is_away_can_be_taken_back(browser: A
         page.click("#cg-continue")
         page.click("#cg-clear")
         between.mend()
-        page.wait_for_function(TOLD, timeout=SOON_MS)
+        until(page, TOLD, SOON)
         page.wait_for_timeout(500)
         assert len(engine.requests) == 1
 

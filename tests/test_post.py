@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from fake_engine import FakeEngine, serve
-from visit import tab
+from visit import tab, until
 from web import page_app, running
 
 from codegen_ui.generation import ModelInfo
@@ -200,7 +200,7 @@ def test_one_click_fills_table_and_chart_and_offers_both_as_files(browser: Any) 
         page.click("text=Run the four prompts")
         page.wait_for_selector("#cg-post [data-act=svg]:not([disabled])")
         assert page.locator("#cg-post tbody tr").count() == 4
-        page.wait_for_function("document.querySelector('.cg-chart').naturalWidth > 0")
+        until(page, "document.querySelector('.cg-chart').naturalWidth > 0")
         for kind, begins in (("csv", "prompt,latency_seconds"), ("svg", "<svg")):
             with page.expect_download() as download:
                 page.click(f"#cg-post [data-act={kind}]")

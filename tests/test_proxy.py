@@ -18,6 +18,7 @@ import httpx
 import pytest
 from browser import give_up
 from fake_engine import FakeEngine, serve, wait_until
+from visit import until
 from web import page_app, running
 
 from codegen_ui.gallery import load_gallery
@@ -119,7 +120,7 @@ def test_the_page_streams_in_a_browser_through_the_proxy(
     page.wait_for_selector("#cg-live [data-tone]", state="attached")
     page.fill("#cg-prompt textarea", "def f():\n")
     # The server has counted the prompt: the page is alive.
-    page.wait_for_function("() => document.querySelector('#cg-meter').innerText.includes('2 prompt tokens')")
+    until(page, "() => document.querySelector('#cg-meter').innerText.includes('2 prompt tokens')")
     page.click("#cg-generate")
     lengths: set[int] = set()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_engine import wait_until
 from test_remote import free_port, start_inner
-from visit import tab
+from visit import tab, until
 from web import page_app, running
 
 from codegen_ui.gallery import load_gallery
@@ -29,10 +29,10 @@ def test_the_page_survives_the_death_of_its_backend(browser: Any) -> None:
         with running(app) as url, tab(browser, url) as page:
             wait_until(lambda: service.status().phase is Phase.READY, 30)
             page.fill("#cg-prompt textarea", "x\n")
-            page.wait_for_function("() => document.querySelector('#cg-meter').innerText.includes('1 prompt token')")
+            until(page, "() => document.querySelector('#cg-meter').innerText.includes('1 prompt token')")
             page.click("#cg-generate")
             shown = "text => document.querySelector('#cg-output pre').textContent.includes(text)"
-            page.wait_for_function(shown, arg="word3")
+            until(page, shown, argument="word3")
             inner.kill()
             inner.wait()
             page.wait_for_selector("text=/The connection to the backend was lost after \\d+ tokens/", timeout=20_000)
@@ -42,7 +42,7 @@ def test_the_page_survives_the_death_of_its_backend(browser: Any) -> None:
             engine = service.engine()
             wait_until(lambda: engine.count_tokens("x") == 1, 30)
             page.click("#cg-generate")
-            page.wait_for_function(shown, arg="word45")
+            until(page, shown, argument="word45")
     finally:
         inner.kill()
         inner.wait()

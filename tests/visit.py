@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import WIDE, new_page
+from browser import new_page
 from fake_engine import FakeEngine, serve, wait_until
 from web import page_app, running
 
@@ -60,8 +60,6 @@ def bundled_page(**options: Any) -> Iterator[str]:
 def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator[Any]:
     """A visitor's tab, with nothing stored. At its end no request may have left for another host, and no script have
     failed.
-
-    With `options` it is in a browser of its own, else in one that has the page's files already, as after a first visit.
     """
     foreign: list[str] = []
     broken: list[str] = []
@@ -75,7 +73,7 @@ def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator
     def fault(error: Any) -> None:
         broken.append(str(error))
 
-    with new_page(browser, **({"viewport": WIDE, **options} if options else {})) as page:
+    with new_page(browser, **options) as page:
         page.on("request", note)
         page.on("pageerror", fault)
         page.goto(f"{address}/{query}")
@@ -89,8 +87,11 @@ def tab(browser: Any, address: str, query: str = "", **options: Any) -> Iterator
 
 
 def until(page: Any, condition: str, seconds: float = 60, argument: Any = None) -> None:
-    """Wait for a condition in the page's own words."""
-    page.wait_for_function(condition, arg=argument, timeout=seconds * 1000)
+    """Wait for a condition in the page's own words.
+
+    It is looked for by the clock: else playwright asks for one frame after another, which costs more than the page.
+    """
+    page.wait_for_function(condition, arg=argument, timeout=seconds * 1000, polling=20)
 
 
 def pick(page: Any, title: str) -> None:
