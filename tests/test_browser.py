@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from fake_engine import FakeEngine, wait_until
-from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, scripted_page, set_number, tab, until
+from visit import EXAMPLES, OTHER_THEME, PICTURES, SCREENSHOTS, answers, scripted_page, set_number, tab, until
 from web import page_app, running
 
 from codegen_ui.checkpoints.progress import Progress
@@ -109,12 +109,6 @@ def wait_for_more(page: Any, than: int) -> None:
 def wait_for_record(page: Any, number: int = 1) -> None:
     """Until a run is in the table, which is drawn after the last of it was."""
     until(page, "n => document.querySelectorAll('#cg-runs tbody tr').length >= n", argument=number)
-
-
-def answers(page: Any) -> None:
-    """Until the server has answered something new: what was on its way to the page before is there."""
-    editor(page).fill("one two three")
-    until(page, "document.querySelector('#cg-meter').textContent.includes('3 prompt tokens')")
 
 
 def editor(page: Any) -> Any:

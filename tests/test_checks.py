@@ -290,7 +290,7 @@ def test_generated_code_cannot_fetch(page: Any, address: str, elsewhere: str, at
     program = f"from browser import self as window\nADDRESS = {target!r}\n"
     program += f"try:\n    {attempt}\nexcept BaseException:\n    pass\n"
     results = page.evaluate(RUN, [program, ["1 == 1"]])
-    page.wait_for_timeout(150)
+    page.wait_for_timeout(150)  # for what must not come
     assert [result["state"] for result in results] == ["passed"], results
     assert Listener.asked == []
     assert ASKED == []

@@ -144,7 +144,11 @@ class TestPage:
         assert MARKUP in page.text_content("#cg-head .cg-notice [data-f=notice]")
 
 
-PARAMETERS = ("?__theme={0}&view={0}&__lang={0}&session_hash={0}&{0}", "?deep_link={0}", "#run={0}", "#{0}", "{0}")
+PARAMETERS = ("?__theme={0}&view={0}&__lang={0}&session_hash={0}&{0}", "#run={0}", "?deep_link={0}", "#{0}", "{0}")
+"""No two after each other that differ in nothing but the fragment: the page would not be loaded anew."""
+SHOWN = "document.querySelector('#cg-live [data-tone]') || !document.querySelector('gradio-app')"
+NO_IMAGE = "new Promise((failed) => Object.assign(new Image(), { onerror: failed, src: '/none' }))"
+"""An image made now has failed: one that the address had made would have long before."""
 
 
 @pytest.mark.browser
@@ -152,7 +156,8 @@ def test_parameters_of_an_address_are_never_more_than_text(address: str, page: A
     other = page.context.new_page()
     for parameter in PARAMETERS:
         other.goto(f"{address}/{parameter.format(MARKUP)}")
-        other.wait_for_timeout(300)
+        until(other, SHOWN)
+        other.evaluate(NO_IMAGE)
         assert other.evaluate(HURT) == SOUND, parameter
     other.close()
 

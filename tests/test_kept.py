@@ -12,7 +12,7 @@ import pytest
 from browser import new_page
 from fake_engine import FakeEngine, serve, wait_until
 from network import Network, network
-from visit import until
+from visit import answers, until
 from web import page_app, running
 
 pytestmark = pytest.mark.browser
@@ -179,7 +179,7 @@ def test_what_was_clicked_while_the_network_is_away_can_be_taken_back(browser: A
         page.click("#cg-clear")
         between.mend()
         until(page, TOLD, SOON)
-        page.wait_for_timeout(500)
+        answers(page)
         assert len(engine.requests) == 1
 
 
@@ -187,5 +187,5 @@ def test_a_run_that_the_server_took_is_not_asked_for_again(browser: Any, endless
     engine, between = endless.engine, endless.between
     with generating(browser, endless) as page:
         lose_and_mend(page, between)
-        page.wait_for_timeout(500)
+        answers(page)
         assert len(engine.requests) == 1

@@ -94,6 +94,12 @@ def until(page: Any, condition: str, seconds: float = 60, argument: Any = None) 
     page.wait_for_function(condition, arg=argument, timeout=seconds * 1000, polling=20)
 
 
+def answers(page: Any) -> None:
+    """Until the server has answered something new: what was on its way to the page before is there."""
+    page.fill(EDITOR, "one two three")
+    until(page, "document.querySelector('#cg-meter').textContent.includes('3 prompt tokens')")
+
+
 def pick(page: Any, title: str) -> None:
     """Click an example and wait for the end of its run."""
     page.get_by_role("button", name=title, exact=True).first.click()
