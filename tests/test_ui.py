@@ -262,18 +262,23 @@ class TestGallery:
     @pytest.mark.parametrize("index", [-1, 1, "0", None])
     def test_an_example_that_is_not_there_changes_nothing(self, index: Any) -> None:
         event: Any = SimpleNamespace(kind="example", index=index)
-        assert asyncio.run(self.make().pick([], None, event)) == [gr.skip()] * 11
+        assert asyncio.run(self.make().pick([], None, event)) == [gr.skip()] * len(kept("", ""))
 
     def test_an_examples_checks_come_with_it_and_one_saved_by_an_earlier_version_has_none(self) -> None:
-        kept = {"title": "t", "prompt": "def two():\n", "settings": {}}
+        saved = {"title": "t", "prompt": "def two():\n", "settings": {}}
         event: Any = SimpleNamespace(kind="saved", index=0)
-        assert asyncio.run(self.make().pick([kept], None, event))[-1] == ""
-        assert asyncio.run(self.make().pick([{**kept, "checks": ["two() == 2", 3]}], None, event))[-1] == "two() == 2"
+        assert asyncio.run(self.make().pick([saved], None, event))[-1] == ""
+        assert asyncio.run(self.make().pick([{**saved, "checks": ["two() == 2", 3]}], None, event))[-1] == "two() == 2"
+
+
+def kept(prompt: str, checks: str = "", **settings: Any) -> list[Any]:
+    """What the widgets hold of which an example is made: greedy, to the model's own end."""
+    return [*Inputs(prompt, temperature=0, stop_at="eos", **settings).values(), checks]
 
 
 class TestKeep:
     def test_a_dumped_example_can_be_dropped_into_the_folder(self) -> None:
-        values = ("def two():\n", 512, 0, 0.95, 0, 0, 1, "9", "\\n\\n", "eos", "two() == 2\n# a note\n\n two() > 1 ")
+        values = kept("def two():\n", "two() == 2\n# a note\n\n two() > 1 ", seed="9", stop="\\n\\n")
         file, message = asyncio.run(KeepPanel().dump("Two & more", *values))
         assert file["name"] == "two_more.toml"
         assert message == {"message": ""}
@@ -283,16 +288,14 @@ class TestKeep:
         assert list(example.checks) == ["two() == 2", "two() > 1"]
 
     def test_what_would_be_refused_is_not_saved(self) -> None:
-        values = ("", 512, 0, 0.95, 0, 0, 1, "", "", "eos", "")
-        saved, message = asyncio.run(KeepPanel().save("t", [], *values))
+        saved, message = asyncio.run(KeepPanel().save("t", [], *kept("")))
         assert saved == gr.skip()
         assert message["message"].startswith("Not saved.")
 
     def test_saving_under_the_same_title_replaces(self) -> None:
-        values = ("def two():\n", 512, 0, 0.95, 0, 0, 1, "", "", "eos", "")
         old = {"title": "t", "prompt": "old", "settings": {}}
-        saved, _ = asyncio.run(KeepPanel().save("t", [old], *values))
-        assert [kept["prompt"] for kept in saved] == ["def two():\n"]
+        saved, _ = asyncio.run(KeepPanel().save("t", [old], *kept("def two():\n")))
+        assert [one["prompt"] for one in saved] == ["def two():\n"]
 
     @pytest.mark.parametrize(("title", "name"), [("Two sum II", "two_sum_ii"), ("../x", "x"), ("日本", "example")])
     def test_file_names_are_plain(self, title: str, name: str) -> None:
