@@ -19,8 +19,7 @@ from codegen_ui.bench.report import Report
 from codegen_ui.bench.rounds import medians, spread, take_turns
 from codegen_ui.engine.host import LocalEngine
 from codegen_ui.request import GenerationRequest
-
-INPUTS = 11
+from codegen_ui.ui.inputs import Inputs
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
@@ -65,8 +64,8 @@ class Visitor:
 
     def generate(self, prompt: str, max_length: int) -> None:
         """Press Generate and read every update to the last. Raises `RuntimeError` where the page reports a failure."""
-        values = [prompt, max_length, 0, 1.0, 0, 0.0, 1.0, "1", "", "length", None]
-        press = {"data": values, "fn_index": self._press, "session_hash": self._session}
+        held = Inputs(prompt, max_length=max_length, temperature=0, top_p=1.0, seed="1", stop_at="length")
+        press = {"data": [*held.values(), None], "fn_index": self._press, "session_hash": self._session}
         self._http.post("/queue/join", json=press).raise_for_status()
         with self._http.stream("GET", "/queue/data", params={"session_hash": self._session}) as events:
             last = ""
@@ -84,10 +83,15 @@ class Visitor:
 
 
 def generate_index(config: dict[str, Any]) -> int:
-    """The handler behind the Generate button: the first generator with the editor and all settings as inputs."""
-    for index, dependency in enumerate(config["dependencies"]):
-        if dependency["types"]["generator"] and len(dependency["inputs"]) == INPUTS:
-            return int(dependency.get("id", index))
+    """The handler behind the Generate button, which takes the editor, all settings and the model's name.
+
+    Raises `RuntimeError` where the page has none that takes so many.
+    """
+    buttons = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "cg-generate"]
+    for dependency in config["dependencies"]:
+        pressed = any((part, event) == (button, "click") for part, event in dependency["targets"] for button in buttons)
+        if pressed and dependency["types"]["generator"] and len(dependency["inputs"]) == len(Inputs().values()) + 1:
+            return int(dependency["id"])
     raise RuntimeError("the page has no Generate handler as this benchmark knows it")
 
 
