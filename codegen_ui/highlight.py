@@ -15,8 +15,10 @@ from pygments.lexer import ExtendedRegexLexer, LexerContext
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String
 
-LIMIT = 20_000
-"""Characters of the prompt that are highlighted; what comes before the last so many is shown plain."""
+LIMIT, LINES = 20_000, 2_000
+"""Characters and lines of the prompt that are highlighted; what comes before the last so many is shown plain. Each line
+is sent, kept and compared by itself at every update: a prompt of nothing but lines would cost ten times what code does.
+"""
 TAIL = 4_000
 """Characters that an update lexes at most. A text in which the lexer finds no rest for longer, such as one line of that
 length, is shown plain from there on until the full pass at its end: it would cost the square of its length."""
@@ -106,10 +108,11 @@ class IncrementalHighlighter:
 
 def plain_until(prompt: str) -> int:
     """Where highlighting begins: at a line's begin, or in the midst of one that is longer than all of it."""
-    if len(prompt) <= LIMIT:
-        return 0
-    line = prompt.find("\n", len(prompt) - LIMIT) + 1
-    return line or len(prompt) - LIMIT
+    begin = max(0, len(prompt) - LIMIT)
+    if begin:
+        begin = prompt.find("\n", begin) + 1 or begin
+    lines = prompt[begin:].split("\n")
+    return begin + sum(len(line) + 1 for line in lines[:-LINES])
 
 
 class _Row:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen_ui import highlight as module
-from codegen_ui.highlight import LIMIT, TAIL, IncrementalHighlighter
+from codegen_ui.highlight import LIMIT, LINES, TAIL, IncrementalHighlighter
 from codegen_ui.ui.theme import DARK, LIGHT, Palette, code_css
 
 TAG = re.compile(r'</?span(?: class="[a-z]+")?>')
@@ -164,6 +164,15 @@ def test_what_comes_long_before_the_end_of_a_huge_prompt_stays_plain_but_whole()
     assert lines[0].startswith('<span class="prompt">def f(): &lt;b&gt;</span>\n<span class="prompt">')
     assert len(lines) < LIMIT, "the plain part is one string"
     assert 'class="k"' in lines[-2]
+
+
+def test_of_a_prompt_of_many_short_lines_the_last_are_lines_by_themselves() -> None:
+    prompt = "a\n" * (2 * LINES)
+    assert len(prompt) < LIMIT
+    lines = highlight(prompt, "x")
+    assert plain(lines) == prompt + "x"
+    assert len(lines) == LINES + 1
+    assert lines[1] == '<span class="prompt">a</span>'
 
 
 def lexed_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:

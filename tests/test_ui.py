@@ -167,7 +167,10 @@ class TestRecords:
             ("# Sort a list\nitems = ", "Sort a list"),
             ("\n\n", "untitled"),
             ("x" * 99, "x" * 43 + "…"),
+            ("x = 1\n" * 5_000 + "def last(a):\n    return a\n", "def last(a):"),
+            ("# Many lines\n" + "\n" * 200_000, "Many lines"),
         ],
+        ids=["function", "comment", "nothing", "long line", "far down", "many lines"],
     )
     def test_a_prompt_has_a_title(self, prompt: str, title: str) -> None:
         assert title_of(prompt) == title

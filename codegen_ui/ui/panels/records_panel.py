@@ -18,6 +18,8 @@ from codegen_ui.ui.widgets import QUIET, drawn, offers_file, session_of
 
 MAX_PROMPT = 500
 """Characters of the prompt in the CSV."""
+NEAR = 8_000
+"""Characters of the prompt in which its title is looked for, at either end."""
 TITLE_WIDTH = 44
 
 HEADINGS = (
@@ -185,9 +187,12 @@ def settings_text(request: GenerationRequest) -> str:
 
 
 def title_of(prompt: str) -> str:
-    """The first line of a prompt that says something, shortened: a name for a run or a saved example."""
-    lines = [line.strip() for line in prompt.splitlines()]
-    telling = [line.strip("#\"' ") for line in lines if line.strip("#\"' ")]
+    """A name for a run or a saved example, shortened: the last function or class, else the first line that says
+    something. Of a long prompt, which may have 200,000 lines, only what is near either end is read.
+    """
+    end = prompt if len(prompt) <= NEAR else prompt[-NEAR:].partition("\n")[2]
+    lines = [line.strip() for line in end.splitlines()]
     named = [line for line in lines if line.startswith(("def ", "async def ", "class "))]
-    title = (named or telling or ["untitled"])[-1 if named else 0]
+    telling = (words for line in prompt[:NEAR].splitlines() if (words := line.strip().strip("#\"' ")))
+    title = named[-1] if named else next(telling, "untitled")
     return title if len(title) <= TITLE_WIDTH else title[: TITLE_WIDTH - 1] + "…"
