@@ -27,7 +27,7 @@ def engine() -> Iterator[FakeEngine]:
 
 def scrape(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Every sample of the metrics page by name and labels (the model's name left out)."""
-    response = httpx.get(f"{url}/metrics")
+    response = httpx.get(f"{url}/metrics", timeout=30)
     assert response.headers["content-type"].startswith("text/plain; version=")
     return {
         (sample.name, tuple(sorted((k, v) for k, v in sample.labels.items() if k != "model_name"))): sample.value

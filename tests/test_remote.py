@@ -77,12 +77,12 @@ def test_a_completion_comes_back_as_the_inner_server_made_it(remote: RemoteEngin
 
 
 def test_the_figures_are_measured_here_and_the_page_is_told_so(remote: RemoteEngine, inner: FakeEngine) -> None:
-    inner.seconds = 0.02
+    inner.seconds = 0.1
     figures = remote.submit(request()).result(5).metrics
     assert (figures.prompt_tokens, figures.output_tokens) == (2, len(SCRIPT) + 1)
     assert figures.state is State.DONE
     assert figures.ttft_seconds is not None
-    assert 0.02 <= figures.ttft_seconds < 2
+    assert 0.1 <= figures.ttft_seconds < 5
     assert figures.itl_p50_seconds is not None
     assert 0.005 < figures.itl_p50_seconds < 0.5
     assert "measured at this page's server" in remote.info.device_name
