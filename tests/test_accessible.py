@@ -33,7 +33,7 @@ def address(engine: FakeEngine) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser: Any, address: str, engine: FakeEngine) -> Iterator[Callable[..., Any]]:
-    """Opens the page once its model is there, in a profile of its own where one is described."""
+    """Opens the page once its model is there, for a visitor as described."""
     opened = ExitStack()
 
     def open_page(**options: Any) -> Any:

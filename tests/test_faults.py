@@ -286,7 +286,9 @@ class TestPorts:
                 addresses.add(address)
             assert len(addresses) == 2
             ends_well(one, signal.SIGTERM)
+            begin = time.monotonic()
             ends_well(other, signal.SIGINT)
+            assert time.monotonic() - begin < 15
 
     def test_nobody_gets_a_port_that_somebody_has_chosen(self) -> None:
         port = free_port()

@@ -83,7 +83,8 @@ def test_it_is_greyed_out_where_a_backend_has_none() -> None:
     backend = Backend("http://127.0.0.1:9/v1", None, None)
     backend.served = Served("m", 2048, "sglang")
     reasons = unsupported([backend], Warmer)
-    assert reasons["warmth"] == "127.0.0.1:9 is not known to take more than OpenAI's and vLLM's own settings"
+    why = "127.0.0.1:9 is not known to take more than OpenAI's and vLLM's own settings"
+    assert reasons == {**unsupported([backend]), "warmth": why}
     assert "min_p" not in reasons
     update = limits(page_settings(Warmer)[-1], ModelInfo("m", "as served", 2048, unsupported=reasons))
     assert (update["interactive"], update["value"]) == (False, 1.0)

@@ -87,9 +87,10 @@ def generate_index(config: dict[str, Any]) -> int:
 
     Raises `RuntimeError` where the page has none that takes so many.
     """
-    buttons = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "cg-generate"]
+    names = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
+    click = (names.get("cg-generate"), "click")
     for dependency in config["dependencies"]:
-        pressed = any((part, event) == (button, "click") for part, event in dependency["targets"] for button in buttons)
+        pressed = click in map(tuple, dependency["targets"])
         if pressed and dependency["types"]["generator"] and len(dependency["inputs"]) == len(Inputs().values()) + 1:
             return int(dependency["id"])
     raise RuntimeError("the page has no Generate handler as this benchmark knows it")
